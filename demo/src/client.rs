@@ -55,11 +55,13 @@ impl Client {
                 until: Instant::now() + PATIENCE,
             },
         );
+        let mut interim = Vec::new();
         loop {
             let head = message::read_response(&mut input).map_err(|error| Failure::of_transfer(&error, 0))?;
             if head.status >= 200 {
-                return Response::new(head, method, input);
+                return Response::new(head, interim, method, input);
             }
+            interim.push(head.status);
         }
     }
 }
@@ -71,6 +73,8 @@ pub struct Response {
     pub status: u16,
     /// The header lines.
     pub fields: Fields,
+    /// The status codes of the 1xx responses that came before.
+    pub interim: Vec<u16>,
     framing: Framing,
     input: BufReader<Deadlined>,
 }
@@ -115,7 +119,12 @@ impl Response {
         self.read_up_to(usize::MAX)
     }
 
-    fn new(head: ResponseHead, method: &str, input: BufReader<Deadlined>) -> Result<Self, Failure> {
+    fn new(
+        head: ResponseHead,
+        interim: Vec<u16>,
+        method: &str,
+        input: BufReader<Deadlined>,
+    ) -> Result<Self, Failure> {
         let ResponseHead { status, fields } = head;
         let bodiless = method == "HEAD" || status == 204 || status == 304;
         let framing = if bodiless {
@@ -133,6 +142,7 @@ impl Response {
         Ok(Self {
             status,
             fields,
+            interim,
             framing,
             input,
         })
@@ -200,9 +210,10 @@ struct Deadlined {
 impl Read for Deadlined {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.until.saturating_duration_since(Instant::now());
-        // A timeout of zero would mean none at all.
-        self.stream
-            .set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
         self.stream.read(buf)
     }
 }

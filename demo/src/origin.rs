@@ -1,10 +1,10 @@
 //! A small HTTP/1.1 origin: it remembers every request, so that a scenario can say who was asked, how often, and for what.
 
-use std::collections::HashMap;
-use std::io::{self, BufReader, Read};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::gate::Gates;
 use crate::message::{self, RequestHead};
@@ -21,6 +21,7 @@ pub struct Origin {
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     requests: Mutex<HashMap<String, Vec<RequestHead>>>,
+    scripts: Mutex<HashMap<String, VecDeque<String>>>,
     pub(crate) gates: Gates,
     stopped: AtomicBool,
 }
@@ -63,6 +64,16 @@ impl Origin {
     pub fn release(&self, path: &str, steps: usize) {
         self.shared.gates.release(path, steps);
     }
+
+    /// The next request for `path` that no earlier call answers gets `answer`, byte for byte.
+    /// An empty answer closes the connection.
+    pub fn say(&self, path: &str, answer: &str) {
+        self.shared
+            .lock_scripts()
+            .entry(path.to_owned())
+            .or_default()
+            .push_back(answer.to_owned());
+    }
 }
 
 impl Drop for Origin {
@@ -82,7 +93,15 @@ impl Shared {
         of_path.len()
     }
 
-    fn lock_requests(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<RequestHead>>> {
+    fn next_scripted(&self, path: &str) -> Option<String> {
+        self.lock_scripts().get_mut(path)?.pop_front()
+    }
+
+    fn lock_scripts(&self) -> MutexGuard<'_, HashMap<String, VecDeque<String>>> {
+        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_requests(&self) -> MutexGuard<'_, HashMap<String, Vec<RequestHead>>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -106,7 +125,11 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     while let Some(request) = message::read_request(&mut input)? {
         skip_body(&request, &mut input)?;
         let nth = shared.record(&request);
-        routes::answer(&request, nth, shared, stream)?;
+        match shared.next_scripted(&request.path) {
+            Some(answer) if answer.is_empty() => return Ok(()),
+            Some(answer) => (&mut &*stream).write_all(answer.as_bytes())?,
+            None => routes::answer(&request, nth, shared, stream)?,
+        }
     }
     Ok(())
 }

@@ -97,6 +97,7 @@ pub fn fetch(proxy: &Proxy, method: &str, path: &str, fields: &[(&str, &str)]) -
     Ok(Fetched {
         status: response.status,
         fields: response.fields,
+        interim: response.interim,
         body,
     })
 }
@@ -108,6 +109,8 @@ pub struct Fetched {
     pub status: u16,
     /// The header lines.
     pub fields: Fields,
+    /// The status codes of the 1xx responses that came before.
+    pub interim: Vec<u16>,
     /// The whole body.
     pub body: Vec<u8>,
 }

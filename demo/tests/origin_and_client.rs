@@ -90,7 +90,9 @@ fn chunks_that_stop_anywhere_before_the_last_empty_line_are_a_broken_transfer() 
 fn an_interim_response_is_passed_over_and_an_unframed_body_is_refused() {
     let answer =
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-    assert_eq!(answering(answer).get("/").unwrap().rest().unwrap(), b"ok");
+    let mut response = answering(answer).get("/").unwrap();
+    assert_eq!(response.rest().unwrap(), b"ok");
+    assert_eq!(response.interim, [103]);
     let failure = answering(b"HTTP/1.1 200 OK\r\n\r\nok")
         .get("/")
         .unwrap()
