@@ -1,6 +1,7 @@
 //! HTTP/1.1 heads, for both ends: read up to the empty line, parsed by `httparse`.
 
 use std::io::{self, BufRead};
+use std::time::{Duration, SystemTime};
 
 /// No head in the demo comes near it; one that does is an error rather than memory.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -48,6 +49,24 @@ pub struct ResponseHead {
     pub status: u16,
     /// The header lines.
     pub fields: Fields,
+}
+
+/// A whole response as text, for [`crate::origin::Origin::say`]: status line, `Date`, `fields` (each with its line
+/// end), length and body.
+pub fn response(status: &str, fields: &str, body: &str) -> String {
+    let (date, length) = (date(0), body.len());
+    format!("HTTP/1.1 {status}\r\nDate: {date}\r\n{fields}Content-Length: {length}\r\n\r\n{body}")
+}
+
+/// An HTTP date, so many seconds from now.
+pub fn date(offset_seconds: i64) -> String {
+    let distance = Duration::from_secs(offset_seconds.unsigned_abs());
+    let now = SystemTime::now();
+    httpdate::fmt_http_date(if offset_seconds < 0 {
+        now - distance
+    } else {
+        now + distance
+    })
 }
 
 /// The next request of a connection, or `None` if it was closed between two requests.

@@ -12,10 +12,9 @@
 
 use std::io::{self, Write};
 use std::net::TcpStream;
-use std::time::SystemTime;
 
 use crate::body;
-use crate::message::RequestHead;
+use crate::message::{self, RequestHead};
 use crate::origin::Shared;
 
 /// Steps of a `/slow/` or `/dies/` answer.
@@ -121,7 +120,7 @@ impl Reply<'_> {
     }
 
     fn head(&self, status: &str, fields: &str) -> io::Result<()> {
-        let date = httpdate::fmt_http_date(SystemTime::now());
+        let date = message::date(0);
         let head = format!("HTTP/1.1 {status}\r\nDate: {date}\r\nServer: origin\r\n{fields}\r\n");
         (&mut &*self.out).write_all(head.as_bytes())
     }
