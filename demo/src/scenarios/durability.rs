@@ -91,7 +91,7 @@ struct Size {
 
 impl Size {
     fn of(proxy: &Proxy) -> Result<Self, Failure> {
-        let resident_bytes = proxy.metric("forebay_resident_bytes")? as u64;
+        let resident_bytes = proxy.metric("forebay_store_resident_bytes")? as u64;
         Ok(Self {
             on_disk_bytes: directory::size_bytes(proxy.directory())?,
             resident_bytes,
