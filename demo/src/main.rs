@@ -80,20 +80,23 @@ fn line(scenario: &Scenario, stage: &mut Stage) -> bool {
     let seen = scenario.play(stage);
     clear_progress();
     let good = seen.facts == scenario.expected;
-    let time = format!("({:.1} s)", begun.elapsed().as_secs_f64());
     let figures = if seen.figures.is_empty() {
-        time
+        String::new()
     } else {
-        format!("({}) {time}", seen.figures)
+        format!(" ({})", seen.figures)
     };
-    let verdict = if good { "ok" } else { "DIFFERS" };
+    let verdict = format!(
+        "{:7} {:5.1} s",
+        if good { "ok" } else { "DIFFERS" },
+        begun.elapsed().as_secs_f64()
+    );
     println!(
         "{}",
         table::row(
             scenario.name,
             scenario.expected,
-            &format!("{} {figures}", seen.facts),
-            verdict
+            &(seen.facts + &figures),
+            &verdict
         )
     );
     good

@@ -143,7 +143,7 @@ impl Proxy {
     /// If handlers are still open at the deadline.
     pub fn settle(&self) -> Result<(), Failure> {
         let until = Instant::now() + PATIENCE;
-        while self.metric("forebay_open_handlers")? > 0.0 {
+        while self.metric("forebay_store_open_handlers")? > 0.0 {
             if Instant::now() > until {
                 return Err(Failure::Deadline(
                     "handlers stay open with no request under way".into(),

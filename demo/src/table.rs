@@ -5,14 +5,17 @@ const CELL: usize = 42;
 
 /// The heading of the columns.
 pub fn heading() -> String {
-    let rule = format!(
-        "{}  {}  {}  {}",
+    let rule = [
         "-".repeat(NAME),
         "-".repeat(CELL),
         "-".repeat(CELL),
-        "-".repeat(7)
-    );
-    format!("{:NAME$}  {:CELL$}  {:CELL$}\n{rule}", "what", "expected", "seen")
+        "-".repeat(15),
+    ]
+    .join("  ");
+    format!(
+        "{:NAME$}  {:CELL$}  {:CELL$}  verdict\n{rule}",
+        "what", "expected", "seen"
+    )
 }
 
 /// One line of the table, as many lines of text as its longest cell needs.

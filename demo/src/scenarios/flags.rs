@@ -50,9 +50,9 @@ fn complaint(stage: &Stage, flags: &[&str]) -> Result<Option<String>, Failure> {
     if status.code() == Some(2) && said.len() == 1 && !said[0].trim().is_empty() {
         return Ok(None);
     }
+    let first = said.first().map_or("", String::as_str);
     Ok(Some(format!(
-        "`{flags_line}` {status}, {} lines: {}",
-        said.len(),
-        said.join(" | ")
+        "`{flags_line}` {status}, {} lines of stderr: {first}",
+        said.len()
     )))
 }
