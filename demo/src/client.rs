@@ -40,29 +40,42 @@ impl Client {
     }
 
     fn attempt(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Result<Response, Failure> {
-        let mut stream = TcpStream::connect_timeout(&self.addr, PATIENCE)?;
+        let stream = TcpStream::connect_timeout(&self.addr, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.addr);
-        for (name, value) in fields {
-            head.push_str(&format!("{name}: {value}\r\n"));
+        let until = Instant::now() + PATIENCE;
+        exchange(
+            BufReader::with_capacity(64 * 1024, Deadlined { stream, until }),
+            method,
+            path,
+            fields,
+        )
+    }
+}
+
+/// Sends a request on a connection that is free for it, and reads up to the final head.
+fn exchange(
+    mut connection: BufReader<Deadlined>,
+    method: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> Result<Response, Failure> {
+    let stream = &mut connection.get_mut().stream;
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", stream.peer_addr()?);
+    for (name, value) in fields {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let of_transfer = |error: io::Error| Failure::of_transfer(&error, 0);
+    stream
+        .write_all(format!("{request}\r\n").as_bytes())
+        .map_err(of_transfer)?;
+    let mut interim = Vec::new();
+    loop {
+        let head = message::read_response(&mut connection).map_err(of_transfer)?;
+        if head.status >= 200 {
+            return Response::new(head, interim, method, connection);
         }
-        stream.write_all(format!("{head}\r\n").as_bytes())?;
-        let mut input = BufReader::with_capacity(
-            64 * 1024,
-            Deadlined {
-                stream,
-                until: Instant::now() + PATIENCE,
-            },
-        );
-        let mut interim = Vec::new();
-        loop {
-            let head = message::read_response(&mut input).map_err(|error| Failure::of_transfer(&error, 0))?;
-            if head.status >= 200 {
-                return Response::new(head, interim, method, input);
-            }
-            interim.push(head.status);
-        }
+        interim.push(head.status);
     }
 }
 
@@ -117,6 +130,18 @@ impl Response {
     /// [`Failure::Broken`] if the connection ended before the body did.
     pub fn rest(&mut self) -> Result<Vec<u8>, Failure> {
         self.read_up_to(usize::MAX)
+    }
+
+    /// Sends another GET on the same connection, after the body was read to its end.
+    ///
+    /// # Errors
+    /// As for [`Client::send`]; [`Failure::Broken`] if the server has closed the connection.
+    pub fn then_get(self, path: &str) -> Result<Self, Failure> {
+        if self.framing != Framing::Length(0) {
+            return Err(Failure::Other("the body was not read to its end".into()));
+        }
+        exchange(self.input, "GET", path, &[])
+            .map_err(|failure| failure.during(format_args!("then GET {path}")))
     }
 
     fn new(

@@ -35,6 +35,8 @@ pub struct Settings {
     pub store: Store,
     /// How much, in MiB.
     pub capacity_mib: u64,
+    /// Further flags, as they are.
+    pub flags: Vec<String>,
 }
 
 /// A running `forebay-proxy`; dropping it kills the process and removes the directory.
@@ -199,8 +201,10 @@ fn command(settings: &Settings, listen: SocketAddr, admin: SocketAddr, directory
         origin,
         store,
         capacity_mib,
+        flags,
     } = settings;
     let mut command = Command::new(binary);
+    command.args(flags);
     command.args(["--origin", &format!("http://{origin}")]);
     command.args(["--listen", &listen.to_string(), "--admin", &admin.to_string()]);
     match store {

@@ -59,6 +59,7 @@ impl Stage {
             origin: addr,
             store,
             capacity_mib: CAPACITY_MIB,
+            flags: Vec::new(),
         })?;
         Ok(Self {
             origin,

@@ -34,6 +34,19 @@ fn a_stale_entry_stands_in_for_an_origin_that_cannot_be_reached() {
     );
 }
 
+/// Known trap: after a stale answer on error, the response said keep-alive and the connection was then closed.
+#[test]
+fn after_a_stale_answer_on_error_the_connection_serves_on_or_says_that_it_closes() {
+    let stage = with_stale("");
+    (0..8).for_each(|_| stage.origin.say("/x", ""));
+    let mut second = stage.proxy.client().get("/x").unwrap();
+    assert_eq!(second.rest().unwrap(), b"one");
+    if !second.field("connection").eq_ignore_ascii_case("close") {
+        let mut third = second.then_get("/text/next").unwrap();
+        assert_eq!(third.rest().unwrap(), b"/text/next, answer 1\n");
+    }
+}
+
 #[test]
 fn must_revalidate_rather_gives_an_error_than_a_stale_entry() {
     let stage = with_stale(", must-revalidate");

@@ -2,8 +2,10 @@
 
 mod failing;
 mod freshness;
+mod operation;
 mod requests;
 mod storing;
+mod streaming;
 
 use std::path::Path;
 

@@ -54,7 +54,12 @@ fn max_stale_accepts_what_is_stale_by_no_more() {
         ("max-stale=5", "two"),
     ] {
         let stage = stage();
-        say(&stage, "/x", "Cache-Control: max-age=600\r\nAge: 620\r\nETag: \"a\"\r\n", "one");
+        say(
+            &stage,
+            "/x",
+            "Cache-Control: max-age=600\r\nAge: 620\r\nETag: \"a\"\r\n",
+            "one",
+        );
         say(&stage, "/x", FRESH, "two");
         get(&stage, "/x");
         let second = get_with(&stage, "/x", "Cache-Control", demand);
