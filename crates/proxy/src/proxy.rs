@@ -313,15 +313,17 @@ impl ProxyHttp for CachingProxy {
         for name in fields::unstorable(&head.headers) {
             head.remove_header(&name);
         }
-        exchange.withhold(&mut head, &terms.withheld);
+        let fresh_until = terms.fresh_until(exchange.response_time);
+        let epoch = terms.epoch(exchange.response_time);
+        exchange.withhold(&mut head, terms.withheld);
         let mut meta = CacheMeta::new(
-            terms.fresh_until(exchange.response_time),
+            fresh_until,
             exchange.response_time,
             terms.stale_while_revalidate_secs,
             terms.stale_if_error_secs,
             head,
         );
-        meta.set_epoch_override(terms.epoch(exchange.response_time));
+        meta.set_epoch_override(epoch);
         Ok(RespCacheable::Cacheable(meta))
     }
 

@@ -62,10 +62,7 @@ fn sorted_list<'a>(
     lines: impl Iterator<Item = &'a [u8]>,
     normal: impl Fn(&[u8]) -> Option<Vec<u8>>,
 ) -> Vec<u8> {
-    let mut list: Vec<Vec<u8>> = lines
-        .flat_map(|line| members(line))
-        .filter_map(|member| normal(member))
-        .collect();
+    let mut list: Vec<Vec<u8>> = lines.flat_map(|line| members(line)).filter_map(normal).collect();
     list.sort_unstable();
     list.dedup();
     list.join(&b","[..])

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
+use http::{StatusCode, Version};
 use pingora_cache::{CacheMeta, CachePhase, NoCacheReason};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
@@ -44,9 +44,16 @@ pub(super) fn complete(
             .cache
             .spawn_async_purge("a 304 made the entry uncacheable");
     }
-    for (name, value) in exchange.withheld.drain(..) {
+    if let Some((whole, names)) = exchange.withheld.take() {
         // pingora answers a miss with the stored head, which lacks these.
-        response.append_header(name, value)?;
+        for name in &names {
+            revalidation::replace(response, &whole, name)?;
+        }
+    }
+    let knows_chunks = session.req_header().version >= Version::HTTP_11;
+    if !knows_chunks && response.remove_header(&TRANSFER_ENCODING).is_some() {
+        // pingora would send chunks; the body of an HTTP/1.0 response without a length ends with the connection.
+        session.set_keepalive(None);
     }
     label(response, exchange.labelled(status))
 }

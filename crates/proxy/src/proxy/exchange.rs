@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderName;
 use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable};
 use pingora_error::{Error, ErrorSource};
 use pingora_http::ResponseHeader;
@@ -48,8 +48,8 @@ pub struct Exchange {
     pub forward_status: Option<StatusCode>,
     /// The stored head with the fields of a 304.
     pub refreshed: Option<Refreshed>,
-    /// Fields that this client may see, but that are not stored.
-    pub withheld: Vec<(HeaderName, HeaderValue)>,
+    /// Fields that this client may see, but that are not stored: the head that has them, and their names.
+    pub withheld: Option<(ResponseHeader, Vec<HeaderName>)>,
     /// Why the response is not stored.
     pub refusal: Option<&'static str>,
     /// Failed connections.
@@ -75,7 +75,7 @@ impl Exchange {
             response_time: now,
             forward_status: None,
             refreshed: None,
-            withheld: Vec::new(),
+            withheld: None,
             refusal: None,
             attempts: 0,
             outcome: None,
@@ -103,13 +103,16 @@ impl Exchange {
     }
 
     /// Takes fields out of a head that is to be stored, and keeps them for this client.
-    pub fn withhold(&mut self, head: &mut ResponseHeader, names: &[HeaderName]) {
-        for name in names {
-            let values = head.headers.get_all(name).iter();
-            self.withheld
-                .extend(values.map(|value| (name.clone(), value.clone())));
+    pub fn withhold(&mut self, head: &mut ResponseHeader, mut names: Vec<HeaderName>) {
+        names.retain(|name| head.headers.contains_key(name));
+        if names.is_empty() {
+            return;
+        }
+        let whole = head.clone();
+        for name in &names {
             head.remove_header(name);
         }
+        self.withheld = Some((whole, names));
     }
 
     /// The label of an answer that the proxy makes up itself.

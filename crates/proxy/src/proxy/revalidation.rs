@@ -34,11 +34,13 @@ pub(super) fn merge(stored: Option<&CacheMeta>, not_modified: &ResponseHeader) -
     }))
 }
 
-/// Gives `head` the values that `source` has under this name, all of them.
+/// Gives `head` the values that `source` has under this name, all of them, spelled as they are there.
 pub(super) fn replace(head: &mut ResponseHeader, source: &ResponseHeader, name: &HeaderName) -> Result<()> {
     head.remove_header(name);
-    for value in source.headers.get_all(name) {
-        head.append_header(name.clone(), value)?;
+    for (spelled, value) in source.case_header_iter() {
+        if spelled.as_slice().eq_ignore_ascii_case(name.as_str().as_bytes()) {
+            head.append_header(spelled.clone(), value)?;
+        }
     }
     Ok(())
 }
