@@ -4,6 +4,7 @@ use crate::{ErrorKind, HashBinary, ResponseHead};
 use bytes::{Buf, BufMut, Bytes};
 use http::Extensions;
 use pingora_error::Result;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Freshness, variance, response head and the caller's own bytes of one entry.
@@ -32,7 +33,8 @@ pub struct CacheMeta {
     variance: Option<HashBinary>,
     head: ResponseHead,
     opaque: Bytes,
-    extensions: Extensions,
+    /// Shared, so that a clone costs a count; copied when it is changed.
+    extensions: Option<Arc<Extensions>>,
     extensions_weight_bytes: usize,
 }
 
@@ -57,7 +59,7 @@ impl CacheMeta {
             variance: None,
             head,
             opaque: Bytes::new(),
-            extensions: Extensions::new(),
+            extensions: None,
             extensions_weight_bytes: 0,
         }
     }
@@ -148,19 +150,20 @@ impl CacheMeta {
 
     /// Values of the caller that a storage in memory may keep and that others lose.
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        static NONE: LazyLock<Extensions> = LazyLock::new(Extensions::new);
+        self.extensions.as_deref().unwrap_or_else(|| &NONE)
     }
 
     /// The extensions, to change them. `weight_bytes` is what all of them occupy then: a bounded storage that keeps
     /// them counts it.
     pub fn extensions_mut(&mut self, weight_bytes: usize) -> &mut Extensions {
         self.extensions_weight_bytes = weight_bytes;
-        &mut self.extensions
+        Arc::make_mut(self.extensions.get_or_insert_default())
     }
 
     /// Drops the extensions, as a storage does that cannot keep them.
     pub fn clear_extensions(&mut self) {
-        self.extensions.clear();
+        self.extensions = None;
         self.extensions_weight_bytes = 0;
     }
 

@@ -7,6 +7,9 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use tokio::sync::Notify;
 
+/// Chunks below this size are copied; above it, a buffer is assumed to hold little beside the chunk.
+const SMALL_CHUNK_BYTES: usize = 16 << 10;
+
 /// A body that grows while it is read.
 ///
 /// It begins at offset 0 and ends by [`complete`](LiveBody::complete) or [`abort`](LiveBody::abort), whichever comes
@@ -36,7 +39,7 @@ enum Phase {
 }
 
 impl LiveBody {
-    /// Appends a chunk and wakes whoever waits. An empty one changes nothing. On a body that has ended, it is ignored:
+    /// Appends a chunk and wakes whoever waits. A small one is copied, a large one shared. An empty one changes nothing. On a body that has ended, it is ignored:
     /// the miss handler checks [`is_writing`](LiveBody::is_writing) first to tell its caller.
     pub fn push(&self, chunk: Bytes) {
         let mut state = self.state.lock();
@@ -45,7 +48,13 @@ impl LiveBody {
         }
         let start = state.len;
         state.len += chunk.len() as u64;
-        state.chunks.push_back((start, chunk));
+        // A small part of a large network buffer would keep all of that alive for as long as the body is held.
+        let held = if chunk.len() < SMALL_CHUNK_BYTES {
+            Bytes::copy_from_slice(&chunk)
+        } else {
+            chunk
+        };
+        state.chunks.push_back((start, held));
         drop(state);
         self.changed.notify_waiters();
     }

@@ -212,3 +212,13 @@ fn a_purge_hides_writes_from_the_key_and_not_from_their_tags() {
     drop((first, second, third));
     assert!(writes.is_empty());
 }
+
+#[test]
+fn a_small_part_of_a_large_buffer_does_not_keep_it_alive() {
+    let (_writes, guard, _follower) = one();
+    let network = Bytes::from(vec![1; 1 << 20]);
+    guard.body().push(network.slice(..100));
+    assert!(network.is_unique());
+    guard.body().push(network.clone());
+    assert!(!network.is_unique(), "a large chunk is shared, not copied");
+}
