@@ -138,20 +138,22 @@ impl Proxy {
         metrics::sum(&text, name).ok_or_else(|| Failure::Other(format!("/metrics has no {name}")))
     }
 
-    /// Waits until no handler is open: what was answered so far is stored by then, since a client has its last byte
-    /// before the store has finished the entry.
+    /// Waits until no request is being served and no handler of the store is open: what was answered so far is counted
+    /// and stored by then, since a client has its last byte before the proxy is done with the request.
     ///
     /// # Errors
-    /// If handlers are still open at the deadline.
+    /// If something is still open at the deadline.
     pub fn settle(&self) -> Result<(), Failure> {
         let until = Instant::now() + PATIENCE;
-        while self.metric("forebay_store_open_handlers")? > 0.0 {
-            if Instant::now() > until {
-                return Err(Failure::Deadline(
-                    "handlers stay open with no request under way".into(),
-                ));
+        for gauge in ["forebay_open_requests", "forebay_store_open_handlers"] {
+            while self.metric(gauge)? > 0.0 {
+                if Instant::now() > until {
+                    return Err(Failure::Deadline(format!(
+                        "{gauge} stays above 0 with no client there"
+                    )));
+                }
+                std::thread::sleep(Duration::from_millis(2));
             }
-            std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
     }

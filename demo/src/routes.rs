@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/text/…` | a line that names path and turn; fresh for an hour |
 //! | `/bytes/LENGTH/…` | a computed body of that many bytes; fresh for an hour |
-//! | `/slow/…` | a computed body in [`STEPS`] steps, as released |
+//! | `/slow/…`, `/slow/chunked/…` | a computed body in [`STEPS`] steps, as released |
 //! | `/dies/length/…`, `/dies/chunked/…` | the same, but the first answer dies after half of its steps |
 //! | `/vary/…` | as `/text/`, by `Accept-Language` |
 //! | `/etag/…` | as `/text/`, must be revalidated; 304 to its validator |
@@ -38,7 +38,7 @@ pub(crate) fn answer(request: &RequestHead, nth: usize, shared: &Shared, out: &T
             Ok(length) => reply.whole("200 OK", FRESH, &body::bytes(path, 0, length)),
             Err(_) => reply.whole("400 Bad Request", "", b"no length\n"),
         },
-        ("slow", _) => reply.stepwise(true, STEPS),
+        ("slow", framing) => reply.stepwise(framing != "chunked", STEPS),
         ("dies", framing) => reply.stepwise(framing == "length", if nth == 1 { STEPS / 2 } else { STEPS }),
         ("vary", _) => {
             let language = request.fields.get("accept-language").unwrap_or("none");
