@@ -1,13 +1,14 @@
 //! The command line: what can be set, and the checks that end the program before it serves anything.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Parser;
-use http::Uri;
 use ipnet::IpNet;
+
+use crate::origin::Origin;
 
 /// A caching reverse proxy: HTTP caching by RFC 9111 in front of one origin.
 ///
@@ -36,7 +37,7 @@ pub struct Flags {
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub memory_capacity: ByteSize,
 
-    /// Bodies larger than this are passed on and not stored [default: half of the capacity]
+    /// Bodies larger than this are passed on and not stored [default: a quarter of the capacity]
     #[arg(long, value_name = "SIZE")]
     pub max_object_size: Option<ByteSize>,
 
@@ -103,15 +104,6 @@ pub struct Config {
     pub access_log: bool,
 }
 
-/// The origin and its addresses.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Host and port as in the flag; what an HTTP/1.0 request without `Host` is sent to.
-    pub authority: String,
-    /// What the host resolved to; never empty.
-    pub addresses: Vec<SocketAddr>,
-}
-
 /// Where entries are kept.
 #[derive(Clone, Debug)]
 pub enum StoreConfig {
@@ -138,7 +130,7 @@ impl Flags {
     /// # Errors
     /// One line that says which flag cannot be used, and why.
     pub fn check(self) -> Result<Config, String> {
-        let origin = resolve_origin(&self.origin)?;
+        let origin = Origin::resolve(&self.origin)?;
         let store = match self.cache_dir {
             Some(dir) => {
                 let capacity_bytes = capacity("--disk-capacity", self.disk_capacity)?;
@@ -152,12 +144,12 @@ impl Flags {
         let (StoreConfig::Memory { capacity_bytes } | StoreConfig::Disk { capacity_bytes, .. }) = store;
         let max_object_bytes = self
             .max_object_size
-            .map_or(capacity_bytes / 2, |size| size.as_u64());
-        if max_object_bytes == 0 || max_object_bytes > capacity_bytes {
+            .map_or(capacity_bytes / 4, |size| size.as_u64());
+        if max_object_bytes == 0 || max_object_bytes > capacity_bytes / 2 {
             return Err(format!(
-                "--max-object-size {}: must be above 0 and at most the capacity, {}",
+                "--max-object-size {}: must be above 0 and at most half the capacity, {}",
                 ByteSize::b(max_object_bytes),
-                ByteSize::b(capacity_bytes)
+                ByteSize::b(capacity_bytes / 2)
             ));
         }
         let threads = match self.threads {
@@ -200,46 +192,6 @@ fn capacity(flag: &str, size: ByteSize) -> Result<u64, String> {
     Ok(size.as_u64())
 }
 
-fn resolve_origin(url: &str) -> Result<Origin, String> {
-    let unusable = |why: String| format!("--origin {url}: {why}");
-    let uri: Uri = url.parse().map_err(|e| unusable(format!("not a URL ({e})")))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(unusable("https is not supported, use an http origin".into())),
-        _ => return Err(unusable("must begin with http://".into())),
-    }
-    if uri.path() != "/" || uri.query().is_some() {
-        return Err(unusable(
-            "must end after the host and port, paths come from requests".into(),
-        ));
-    }
-    let authority = uri.authority().ok_or_else(|| unusable("names no host".into()))?;
-    let host = authority.host();
-    if authority.as_str().contains('@') || host.is_empty() {
-        return Err(unusable("must name a host, and no user".into()));
-    }
-    // `port_u16` is also `None` for a port that is no number below 65536.
-    let explicit_port = authority.as_str().len() > host.len();
-    let port = match authority.port_u16() {
-        Some(0) => return Err(unusable("port 0 is none".into())),
-        Some(port) => port,
-        None if explicit_port => return Err(unusable("the port is not a number up to 65535".into())),
-        None => 80,
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<SocketAddr> = (host, port)
-        .to_socket_addrs()
-        .map_err(|e| unusable(format!("cannot resolve {host} ({e})")))?
-        .collect();
-    if addresses.is_empty() {
-        return Err(unusable(format!("{host} has no address")));
-    }
-    Ok(Origin {
-        authority: authority.as_str().to_owned(),
-        addresses,
-    })
-}
-
 fn network(text: &str) -> Result<IpNet, String> {
     let host = || text.parse::<IpAddr>().map(IpNet::from);
     text.parse()
@@ -263,7 +215,7 @@ mod tests {
         let config = check(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
         assert!(matches!(config.store, StoreConfig::Memory { capacity_bytes } if capacity_bytes == 64 << 20));
-        assert_eq!(config.max_object_bytes, 32 << 20);
+        assert_eq!(config.max_object_bytes, 16 << 20);
     }
 
     #[test]
@@ -289,7 +241,7 @@ mod tests {
                 "--disk-capacity",
             ),
             (&["--max-object-size", "0"], "--max-object-size"),
-            (&["--max-object-size", "65MiB"], "--max-object-size"),
+            (&["--max-object-size", "33MiB"], "--max-object-size"),
             (&["--threads", "0"], "--threads"),
             (&["--read-timeout", "0"], "--read-timeout"),
             (&["--listen", "nowhere"], "--listen"),
@@ -298,31 +250,5 @@ mod tests {
             let error = check(args).unwrap_err();
             assert!(error.contains(named), "{args:?}: {error}");
         }
-    }
-
-    #[test]
-    fn an_origin_is_a_plain_http_host_that_resolves() {
-        for (origin, says) in [
-            ("https://127.0.0.1", "https is not supported"),
-            ("ftp://127.0.0.1", "must begin with http://"),
-            ("127.0.0.1:9000", "must begin with http://"),
-            ("http://", "not a URL"),
-            ("http://127.0.0.1/path", "paths come from requests"),
-            ("http://user@127.0.0.1", "no user"),
-            ("http://127.0.0.1:99999", "port"),
-            ("http://127.0.0.1:0", "port 0"),
-            ("http://no-such-host.invalid", "cannot resolve"),
-        ] {
-            let error = resolve_origin(origin).unwrap_err();
-            assert!(error.contains(says), "{origin}: {error}");
-        }
-        assert_eq!(
-            resolve_origin("http://127.0.0.1").unwrap().addresses[0].port(),
-            80
-        );
-        assert_eq!(
-            resolve_origin("http://[::1]:9000/").unwrap().addresses[0].port(),
-            9000
-        );
     }
 }

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod flags;
 pub mod metrics;
+pub mod origin;
 pub mod policy;
 pub mod proxy;
 pub mod purge;
