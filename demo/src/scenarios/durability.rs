@@ -2,6 +2,7 @@
 
 use super::{Seen, fact, times};
 use crate::proxy::{Proxy, Settings};
+use crate::routes::{STEP_BYTES, STEPS};
 use crate::stage::{Stage, fetch, mib};
 use crate::{Failure, body, directory};
 
@@ -18,6 +19,29 @@ pub(super) fn terminate(stage: &mut Stage) -> Result<Seen, Failure> {
         .code()
         .map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
     Ok(format!("{ended}; {}", found_again(stage, &paths)?).into())
+}
+
+/// What must not come back: a fill that the crash cut off, and what was purged before it.
+pub(super) fn crash_midway(stage: &mut Stage) -> Result<Seen, Failure> {
+    let (cut_off, purged) = ("/slow/crash", "/text/purged-before-crash");
+    stage.get(purged)?;
+    stage.proxy.settle()?;
+    stage.fetch("PURGE", purged, &[])?;
+    stage.origin.hold(cut_off);
+    stage.origin.release(cut_off, STEPS / 2);
+    let mut reader = stage.proxy.client().get(cut_off)?;
+    reader.read(STEPS / 2 * STEP_BYTES)?;
+    stage.proxy.crash_and_restart()?;
+    stage.origin.release(cut_off, STEPS);
+    let (refilled, refetched) = (stage.get(cut_off)?, stage.get(purged)?);
+    let whole = refilled.body == body::bytes(cut_off, 0, (STEPS * STEP_BYTES) as u64);
+    let whole = fact(whole, "whole");
+    Ok(format!(
+        "half filled: {}, {whole}; purged: {}",
+        refilled.verdict(),
+        refetched.verdict()
+    )
+    .into())
 }
 
 /// The stored entries: one that fits a record of the log, one that has a file of its own.
