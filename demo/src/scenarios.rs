@@ -147,7 +147,8 @@ pub fn all() -> Vec<Scenario> {
         Scenario::any(
             "eviction holds the capacity",
             durability::eviction,
-            "disk and resident size within the capacity, during and after; oldest miss, newest hit",
+            "disk and resident size within the capacity, during and after; at least half of it holds bodies; the newest \
+             is there",
         ),
         Scenario::any(
             "origin dies half way (Content-Length)",

@@ -87,23 +87,49 @@ pub(super) fn eviction(stage: &mut Stage) -> Result<Seen, Failure> {
     }
     proxy.settle()?;
     let after = Size::of(&proxy)?;
-    let newest = fetch(&proxy, "GET", &path(count - 1), &[])?;
-    let oldest = fetch(&proxy, "GET", &path(0), &[])?;
+    let mut kept_bytes = 0;
+    let mut newest = false;
+    for nth in 0..count {
+        newest = stored_bytes(&proxy, &path(nth))?
+            .inspect(|length| kept_bytes += length)
+            .is_some();
+    }
     let within = peak.max(after).largest() <= mib(capacity_mib);
-    let text = "disk and resident size within the capacity, during and after";
-    let facts = format!(
-        "{}; oldest {}, newest {}",
-        fact(within, text),
-        oldest.verdict(),
-        newest.verdict()
-    );
+    let used = (mib(capacity_mib) / 2..=mib(capacity_mib)).contains(&kept_bytes);
+    let facts = [
+        fact(
+            within,
+            "disk and resident size within the capacity, during and after",
+        ),
+        fact(used, "at least half of it holds bodies"),
+        fact(newest, "the newest is there"),
+    ];
     let figures = format!(
-        "{capacity_mib} MiB capacity, {volume_mib} MiB filled; MiB on disk at most {}, after {}; resident at most {}",
+        "{capacity_mib} MiB capacity, {volume_mib} MiB filled; MiB on disk at most {}, after {}; resident at most {}; \
+         bodies {}",
         in_mib(peak.on_disk_bytes),
         in_mib(after.on_disk_bytes),
         in_mib(peak.resident_bytes),
+        in_mib(kept_bytes),
     );
-    Ok(Seen { facts, figures })
+    Ok(Seen {
+        facts: facts.join("; "),
+        figures,
+    })
+}
+
+/// The length of the body stored for `path`, if there is one; the origin is not asked.
+fn stored_bytes(proxy: &Proxy, path: &str) -> Result<Option<u64>, Failure> {
+    let got = fetch(proxy, "HEAD", path, &[("Cache-Control", "only-if-cached")])?;
+    match (got.status, got.field("content-length").parse()) {
+        (200, Ok(length)) => Ok(Some(length)),
+        (504, _) => Ok(None),
+        (status, _) => Err(format!(
+            "only-if-cached: {status}, Content-Length {}",
+            got.field("content-length")
+        )
+        .into()),
+    }
 }
 
 /// How large a store is, from outside and by its own account.
