@@ -37,12 +37,12 @@ pub struct Flags {
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub memory_capacity: ByteSize,
 
-    /// Bodies larger than this are passed on and not stored; at most a quarter of the capacity [default: that, and 64MiB
-    /// in memory]
+    /// Bodies larger than this are passed on and not stored; at most a quarter of the capacity (default: that, and 64MiB
+    /// in memory)
     #[arg(long, value_name = "SIZE")]
     pub max_object_size: Option<ByteSize>,
 
-    /// Worker threads [default: one per processor]
+    /// Worker threads (default: one per processor)
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 

@@ -1,5 +1,6 @@
 //! The proxy itself: pingora's filters, each of which asks the [policy](crate::policy) and does what it says.
 
+mod access_log;
 mod answer;
 mod exchange;
 mod failure;
@@ -10,7 +11,6 @@ mod storing;
 mod too_large;
 mod upstream;
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -369,20 +369,7 @@ impl ProxyHttp for CachingProxy {
         let bytes = session.as_downstream().body_bytes_sent() as u64;
         exchange.count(&self.metrics, e, bytes);
         if self.config.access_log && !exchange.is_background {
-            let request = session.req_header();
-            let status = session
-                .response_written()
-                .map_or(0, |response| response.status.as_u16());
-            let client = session
-                .client_addr()
-                .map_or_else(|| "-".to_owned(), ToString::to_string);
-            let (method, target) = (&request.method, self.target(request));
-            let label = exchange.label.as_deref().unwrap_or("-");
-            // A log that cannot be written must not end the request.
-            let _ = writeln!(
-                std::io::stdout(),
-                "{client} {method} {target} {status} {bytes} {label}"
-            );
+            access_log::write(session, exchange, &self.target(session.req_header()), bytes);
         }
     }
 
