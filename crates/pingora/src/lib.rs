@@ -4,6 +4,42 @@
 //! - [`FromPingora`] makes any [`pingora_cache::Storage`] a forebay storage, for instance to put it under the
 //!   conformance suite.
 //!
+//! A pingora proxy that caches in a bounded memory storage:
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use forebay_memory::MemoryOptions;
+//! use pingora_core::{Result, upstreams::peer::HttpPeer};
+//! use pingora_proxy::{ProxyHttp, Session};
+//! use std::sync::Arc;
+//!
+//! struct Proxy {
+//!     storage: &'static (dyn pingora_cache::Storage + Sync),
+//! }
+//!
+//! #[async_trait]
+//! impl ProxyHttp for Proxy {
+//!     type CTX = ();
+//!     fn new_ctx(&self) {}
+//!
+//!     fn request_cache_filter(&self, session: &mut Session, _ctx: &mut ()) -> Result<()> {
+//!         // No eviction manager: the storage keeps to its capacity by itself.
+//!         session.cache.enable(self.storage, None, None, None, None);
+//!         Ok(())
+//!     }
+//! #   async fn upstream_peer(&self, _: &mut Session, _: &mut ()) -> Result<Box<HttpPeer>> {
+//! #       Ok(Box::new(HttpPeer::new("127.0.0.1:9000", false, String::new())))
+//! #   }
+//!     // cache_key_callback, response_cache_filter, upstream_peer as in any caching proxy of pingora's
+//! }
+//!
+//! let memory = Arc::new(MemoryOptions::new(64 << 20).build()?);
+//! let proxy = Proxy { storage: forebay_pingora::leak(memory.clone()) };
+//! assert_eq!(memory.stats().entries, 0); // the storage stays in reach
+//! # let _ = proxy;
+//! # Ok::<(), Box<forebay_core::Error>>(())
+//! ```
+//!
 //! Entries keep their place: a key has the same hashes on both sides. Errors and bodies pass unchanged, without a copy.
 //!
 //! # What survives

@@ -169,3 +169,10 @@ async fn the_type_of_the_storage_shows_through() {
         assert!(storage.as_any().is::<MemCache>());
     }
 }
+
+#[tokio::test]
+#[should_panic(expected = "no meta found")]
+async fn a_panic_of_the_storage_stays_one() {
+    let storage = FromPingora::new(pingoras_memory());
+    let _ = storage.update_meta(&key(), &meta(), &span()).await;
+}

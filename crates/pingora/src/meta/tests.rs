@@ -1,3 +1,5 @@
+//! Metas survive both bridges: generated ones in all their fields, and the cases that have names.
+
 use super::*;
 use crate::carried;
 use forebay_core::{Extensions, ResponseHead};
