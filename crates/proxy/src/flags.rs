@@ -37,11 +37,12 @@ pub struct Flags {
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub memory_capacity: ByteSize,
 
-    /// Bodies larger than this are passed on and not stored [default: a quarter of the capacity]
+    /// Bodies larger than this are passed on and not stored; at most a quarter of the capacity (default: that, and 64MiB
+    /// in memory)
     #[arg(long, value_name = "SIZE")]
     pub max_object_size: Option<ByteSize>,
 
-    /// Worker threads [default: one per processor]
+    /// Worker threads (default: one per processor)
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 
@@ -106,21 +107,18 @@ pub struct Config {
 
 /// Where entries are kept.
 #[derive(Clone, Debug)]
-pub enum StoreConfig {
-    /// In memory, up to so many bytes.
-    Memory {
-        /// The capacity in bytes.
-        capacity_bytes: u64,
-    },
-    /// In a directory, up to so many bytes.
-    Disk {
-        /// The directory.
-        dir: PathBuf,
-        /// The capacity in bytes.
-        capacity_bytes: u64,
-    },
+pub struct StoreConfig {
+    /// The directory; in memory without one.
+    pub dir: Option<PathBuf>,
+    /// How much may be stored, bytes.
+    pub capacity_bytes: u64,
+    /// The largest body that the store takes, bytes. It may be above [`Config::max_object_bytes`]: what is of unknown
+    /// length can flow through the store up to here.
+    pub body_bytes_max: usize,
 }
 
+/// The largest body in memory unless a flag says otherwise: larger ones would leave a store's threads few shards.
+const MEMORY_OBJECT_BYTES_DEFAULT: u64 = 64 << 20;
 /// The smallest capacity that makes a cache.
 const CAPACITY_BYTES_MIN: u64 = 1 << 20;
 
@@ -131,27 +129,29 @@ impl Flags {
     /// One line that says which flag cannot be used, and why.
     pub fn check(self) -> Result<Config, String> {
         let origin = Origin::resolve(&self.origin)?;
-        let store = match self.cache_dir {
-            Some(dir) => {
-                let capacity_bytes = capacity("--disk-capacity", self.disk_capacity)?;
-                StoreConfig::Disk { dir, capacity_bytes }
-            }
-            None => {
-                let capacity_bytes = capacity("--memory-capacity", self.memory_capacity)?;
-                StoreConfig::Memory { capacity_bytes }
-            }
+        let (capacity_bytes, largest_by_default) = match &self.cache_dir {
+            Some(_) => (capacity("--disk-capacity", self.disk_capacity)?, u64::MAX),
+            None => (
+                capacity("--memory-capacity", self.memory_capacity)?,
+                MEMORY_OBJECT_BYTES_DEFAULT,
+            ),
         };
-        let (StoreConfig::Memory { capacity_bytes } | StoreConfig::Disk { capacity_bytes, .. }) = store;
+        let largest = capacity_bytes / 4;
         let max_object_bytes = self
             .max_object_size
-            .map_or(capacity_bytes / 4, |size| size.as_u64());
-        if max_object_bytes == 0 || max_object_bytes > capacity_bytes / 2 {
+            .map_or(largest.min(largest_by_default), |size| size.as_u64());
+        if max_object_bytes == 0 || max_object_bytes > largest {
             return Err(format!(
-                "--max-object-size {}: must be above 0 and at most half the capacity, {}",
+                "--max-object-size {}: must be above 0 and at most a quarter of the capacity, {}",
                 ByteSize::b(max_object_bytes),
-                ByteSize::b(capacity_bytes / 2)
+                ByteSize::b(largest)
             ));
         }
+        let store = StoreConfig {
+            dir: self.cache_dir,
+            capacity_bytes,
+            body_bytes_max: as_size(max_object_bytes.max(largest.min(largest_by_default))),
+        };
         let threads = match self.threads {
             Some(0) => return Err("--threads 0: at least one is needed".into()),
             Some(threads) => threads,
@@ -170,7 +170,7 @@ impl Flags {
             listen: self.listen,
             admin: self.admin,
             store,
-            max_object_bytes: usize::try_from(max_object_bytes).unwrap_or(usize::MAX),
+            max_object_bytes: as_size(max_object_bytes),
             threads,
             purge_networks: self.allow_purge_from,
             stale_if_unreachable_secs: self.stale_if_unreachable,
@@ -190,6 +190,11 @@ fn capacity(flag: &str, size: ByteSize) -> Result<u64, String> {
         ));
     }
     Ok(size.as_u64())
+}
+
+/// Sizes of bodies are `usize` to pingora.
+fn as_size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
@@ -214,20 +219,21 @@ mod tests {
     fn the_defaults_are_usable() {
         let config = check(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert!(matches!(config.store, StoreConfig::Memory { capacity_bytes } if capacity_bytes == 64 << 20));
+        assert_eq!((config.store.dir, config.store.capacity_bytes), (None, 64 << 20));
         assert_eq!(config.max_object_bytes, 16 << 20);
     }
 
     #[test]
     fn sizes_and_networks_are_read_as_people_write_them() {
         let config = check(&["--memory-capacity", "2GiB", "--max-object-size", "1MiB"]).unwrap();
-        assert!(matches!(config.store, StoreConfig::Memory { capacity_bytes } if capacity_bytes == 2 << 30));
+        assert_eq!((config.store.dir, config.store.capacity_bytes), (None, 2 << 30));
         assert_eq!(config.max_object_bytes, 1 << 20);
         let config = check(&["--allow-purge-from", "10.0.0.0/8", "--allow-purge-from", "::1"]).unwrap();
         assert_eq!(config.purge_networks.len(), 2);
         let config = check(&["--cache-dir", "/tmp/x", "--disk-capacity", "500MB"]).unwrap();
-        assert!(
-            matches!(config.store, StoreConfig::Disk { capacity_bytes, .. } if capacity_bytes == 500_000_000)
+        assert_eq!(
+            (config.store.dir, config.store.capacity_bytes),
+            (Some("/tmp/x".into()), 500_000_000)
         );
     }
 
@@ -241,7 +247,7 @@ mod tests {
                 "--disk-capacity",
             ),
             (&["--max-object-size", "0"], "--max-object-size"),
-            (&["--max-object-size", "33MiB"], "--max-object-size"),
+            (&["--max-object-size", "17MiB"], "--max-object-size"),
             (&["--threads", "0"], "--threads"),
             (&["--read-timeout", "0"], "--read-timeout"),
             (&["--listen", "nowhere"], "--listen"),

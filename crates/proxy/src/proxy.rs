@@ -1,15 +1,16 @@
 //! The proxy itself: pingora's filters, each of which asks the [policy](crate::policy) and does what it says.
 
+mod access_log;
 mod answer;
 mod exchange;
 mod failure;
 mod interim;
+mod limited;
 mod revalidation;
 mod storing;
 mod too_large;
 mod upstream;
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,8 +18,10 @@ use async_trait::async_trait;
 use http::{Method, StatusCode, Version};
 use pingora_cache::key::HashBinary;
 use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora_cache::predictor::CacheablePredictor;
 use pingora_cache::{
     CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, HitHandler, NoCacheReason, RespCacheable,
+    Storage,
 };
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, Result};
@@ -26,6 +29,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, Session};
 
 pub use self::exchange::Exchange;
+use self::limited::Limited;
 use self::too_large::TooLarge;
 use crate::flags::Config;
 use crate::metrics::Metrics;
@@ -36,7 +40,6 @@ use crate::policy::stale::{self, Failure};
 use crate::policy::target::Target;
 use crate::policy::{freshness, invalidation};
 use crate::purge;
-use crate::store::Store;
 
 /// How long requests wait for the head of another one's response to the same URL before they ask the origin too.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -47,26 +50,28 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct CachingProxy {
     config: Config,
     settings: freshness::Settings,
-    store: Store,
+    storage: &'static Limited,
     metrics: Arc<Metrics>,
     lock: &'static CacheKeyLockImpl,
     too_large: &'static TooLarge,
 }
 
 impl CachingProxy {
-    /// A proxy over a store.
-    pub fn new(config: Config, store: Store, metrics: Arc<Metrics>) -> Self {
+    /// A proxy over a storage.
+    pub fn new(config: Config, storage: &'static (dyn Storage + Sync), metrics: Arc<Metrics>) -> Self {
         let settings = freshness::Settings {
             stale_if_unreachable_secs: config.stale_if_unreachable_secs,
             ..freshness::Settings::default()
         };
-        // pingora takes both as `'static`; there is one proxy in a process.
+        // pingora takes these as `'static`; there is one proxy in a process.
         let lock = Box::leak(CacheLock::new_boxed(LOCK_WAIT));
-        let too_large = Box::leak(Box::new(TooLarge::new()));
+        let too_large: &TooLarge = Box::leak(Box::new(TooLarge::new()));
+        let limited = Limited::new(storage, config.max_object_bytes, too_large);
+        let storage = Box::leak(Box::new(limited));
         Self {
             config,
             settings,
-            store,
+            storage,
             metrics,
             lock,
             too_large,
@@ -131,7 +136,7 @@ impl ProxyHttp for CachingProxy {
     fn request_cache_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
         let request = session.req_header();
         if purge::is_purge(&request.method) {
-            session.cache.enable(self.store.storage, None, None, None, None);
+            session.cache.enable(self.storage, None, None, None, None);
             return Ok(());
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -145,13 +150,21 @@ impl ProxyHttp for CachingProxy {
         let mut overrides = CacheOptionOverrides::default();
         overrides.wait_timeout = Some(LOCK_WAIT);
         // No eviction manager: the storage keeps its capacity itself.
-        let (storage, lock) = (self.store.storage, self.lock);
+        let (storage, lock) = (self.storage, self.lock);
         session
             .cache
             .enable(storage, None, Some(self.too_large), Some(lock), Some(overrides));
-        session
-            .cache
-            .set_max_file_size_bytes(self.config.max_object_bytes);
+        // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
+        // for its size comes back only with a body that would be stored.
+        let passes_by = !self
+            .too_large
+            .cacheable_prediction(&purge::key(&self.target(session.req_header())));
+        let limit = if passes_by {
+            self.config.max_object_bytes
+        } else {
+            self.config.store.body_bytes_max
+        };
+        session.cache.set_max_file_size_bytes(limit);
         Ok(())
     }
 
@@ -250,7 +263,7 @@ impl ProxyHttp for CachingProxy {
         let request = session.req_header();
         let target = self.target(request);
         for void in invalidation::targets(&request.method, &target, response.status, &response.headers) {
-            purge::invalidate(self.store.storage, &void).await;
+            purge::invalidate(self.storage, &void).await;
         }
         Ok(())
     }
@@ -266,6 +279,7 @@ impl ProxyHttp for CachingProxy {
             response,
             exchange,
             &self.settings,
+            self.config.max_object_bytes,
         ))
     }
 
@@ -355,20 +369,7 @@ impl ProxyHttp for CachingProxy {
         let bytes = session.as_downstream().body_bytes_sent() as u64;
         exchange.count(&self.metrics, e, bytes);
         if self.config.access_log && !exchange.is_background {
-            let request = session.req_header();
-            let status = session
-                .response_written()
-                .map_or(0, |response| response.status.as_u16());
-            let client = session
-                .client_addr()
-                .map_or_else(|| "-".to_owned(), ToString::to_string);
-            let (method, target) = (&request.method, self.target(request));
-            let label = exchange.label.as_deref().unwrap_or("-");
-            // A log that cannot be written must not end the request.
-            let _ = writeln!(
-                std::io::stdout(),
-                "{client} {method} {target} {status} {bytes} {label}"
-            );
+            access_log::write(session, exchange, &self.target(session.req_header()), bytes);
         }
     }
 

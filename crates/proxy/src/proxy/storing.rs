@@ -30,6 +30,7 @@ pub(super) fn decide(
     response: &ResponseHeader,
     exchange: &mut Exchange,
     settings: &freshness::Settings,
+    max_body_bytes: usize,
 ) -> RespCacheable {
     // After a 304 pingora hands over the stored head with five fields merged; all of them are in ours.
     let mut head = match &exchange.refreshed {
@@ -37,6 +38,9 @@ pub(super) fn decide(
         Some(refreshed) => refreshed.head.clone(),
         None => response.clone(),
     };
+    if content_length(response).is_some_and(|length| length > max_body_bytes) {
+        return RespCacheable::Uncacheable(NoCacheReason::ResponseTooLarge);
+    }
     if exchange.refreshed.is_none() && ends_with_connection(response) {
         return refuse(exchange, "no-length");
     }
@@ -73,6 +77,17 @@ fn ends_with_connection(response: &ResponseHeader) -> bool {
         .iter()
         .any(|name| response.headers.contains_key(name));
     !framed && response.status != StatusCode::NO_CONTENT
+}
+
+fn content_length(response: &ResponseHeader) -> Option<usize> {
+    response
+        .headers
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn refuse(exchange: &mut Exchange, why: &'static str) -> RespCacheable {
@@ -114,7 +129,13 @@ mod tests {
     }
 
     fn stored(response: &ResponseHeader, exchange: &mut Exchange) -> Result<CacheMeta, &'static str> {
-        match decide(&get(&[]), response, exchange, &freshness::Settings::default()) {
+        match decide(
+            &get(&[]),
+            response,
+            exchange,
+            &freshness::Settings::default(),
+            100,
+        ) {
             RespCacheable::Cacheable(meta) => Ok(meta),
             RespCacheable::Uncacheable(reason) => Err(reason.as_str()),
         }
@@ -133,6 +154,16 @@ mod tests {
             let decision = stored(&response(status, &lines), &mut Exchange::new(Arc::default()));
             assert_eq!(decision.err(), expected, "{status} {framing:?}");
         }
+    }
+
+    #[test]
+    fn a_body_beyond_the_limit_is_not_stored() {
+        let with_length = |length: &'static str| {
+            let lines = [("Cache-Control", "max-age=60"), ("Content-Length", length)];
+            stored(&response(200, &lines), &mut Exchange::new(Arc::default())).err()
+        };
+        assert_eq!(with_length("100"), None);
+        assert_eq!(with_length("101"), Some("ResponseTooLarge"));
     }
 
     #[test]
