@@ -10,13 +10,13 @@ use forebay_demo::{Failure, body};
 use crate::{STORES, stage_on};
 
 const CLIENTS: usize = 4;
-const REQUESTS: usize = 1200;
+const REQUESTS: usize = 600;
 const CRASHES: usize = 3;
 const PATHS: usize = 80;
 
-/// A path and the length of its body: from nothing to beyond what fits a record of the disk's log, 16 MiB in all.
+/// A path and the length of its body: from nothing to beyond what fits a record of the disk's log, 8 MiB in all.
 fn path(nth: usize) -> (String, u64) {
-    let length = (nth * nth * 83) as u64;
+    let length = (nth * nth * nth * 4 / 5) as u64;
     (format!("/bytes/{length}/hammer-{nth}"), length)
 }
 
@@ -65,7 +65,7 @@ fn insist(client: Client, turn: usize) -> usize {
 fn hammer(store: Store, crashes: usize) -> usize {
     let stage = stage_on(store);
     let settings = Settings {
-        capacity_mib: 6,
+        capacity_mib: 3,
         ..stage.proxy.settings().clone()
     };
     let mut proxy = Proxy::start(settings).unwrap();
