@@ -1,0 +1,144 @@
+//! The body of a stored entry: shared chunks, and where each of them ends.
+
+use bytes::{Bytes, BytesMut};
+use forebay_live::CHUNK_BYTES_MAX;
+
+/// Chunks below this size are copied together when they are stored: each would cost as much beside its bytes.
+const SMALL_CHUNK_BYTES: usize = 16 << 10;
+/// How large the copied ones grow.
+const COPIED_CHUNK_BYTES: usize = 64 << 10;
+/// What an allocation costs beside its bytes: the reference count, the allocator's own header and its rounding.
+const ALLOCATION_BYTES: usize = 48;
+
+#[derive(Debug)]
+pub(crate) struct Body {
+    chunks: Box<[Chunk]>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    end: usize,
+    bytes: Bytes,
+}
+
+impl Body {
+    /// Takes over the chunks of a write.
+    pub(crate) fn new(written: Vec<Bytes>) -> Self {
+        let mut end = 0;
+        let chunks = gather_small(written).into_iter().map(|bytes| {
+            end += bytes.len();
+            Chunk { end, bytes }
+        });
+        Body {
+            chunks: chunks.collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.chunks.last().map_or(0, |chunk| chunk.end)
+    }
+
+    /// The bytes from `position` on that lie in one piece, none of them at or beyond `end`; `None` if there are none.
+    pub(crate) fn read(&self, position: usize, end: usize) -> Option<Bytes> {
+        let end = end.min(self.len());
+        if position >= end {
+            return None;
+        }
+        let chunk = &self.chunks[self.chunks.partition_point(|chunk| chunk.end <= position)];
+        let start = chunk.end - chunk.bytes.len();
+        let until = chunk.end.min(end).min(position + CHUNK_BYTES_MAX);
+        Some(chunk.bytes.slice(position - start..until - start))
+    }
+
+    /// What the body occupies, in bytes.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.len() + self.chunks.len() * (size_of::<Chunk>() + ALLOCATION_BYTES)
+    }
+}
+
+/// Copies runs of small chunks into buffers of their own size.
+fn gather_small(written: Vec<Bytes>) -> Vec<Bytes> {
+    let mut stored = Vec::with_capacity(written.len().min(64));
+    let mut run = Vec::new();
+    let mut run_bytes = 0;
+    for chunk in written {
+        let is_small = chunk.len() < SMALL_CHUNK_BYTES;
+        if !is_small || run_bytes + chunk.len() > COPIED_CHUNK_BYTES {
+            stored.extend(copy_together(&mut run, &mut run_bytes));
+        }
+        if is_small {
+            run_bytes += chunk.len();
+            run.push(chunk);
+        } else {
+            stored.push(chunk);
+        }
+    }
+    stored.extend(copy_together(&mut run, &mut run_bytes));
+    stored
+}
+
+fn copy_together(run: &mut Vec<Bytes>, run_bytes: &mut usize) -> Option<Bytes> {
+    if run.len() < 2 {
+        *run_bytes = 0;
+        return run.pop();
+    }
+    let mut copy = BytesMut::with_capacity(*run_bytes);
+    run.drain(..).for_each(|chunk| copy.extend_from_slice(&chunk));
+    *run_bytes = 0;
+    Some(copy.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(body: &Body, from: usize, end: usize) -> Vec<u8> {
+        let mut read = Vec::new();
+        while let Some(chunk) = body.read(from + read.len(), end) {
+            assert!((1..=CHUNK_BYTES_MAX).contains(&chunk.len()));
+            read.extend_from_slice(&chunk);
+        }
+        read
+    }
+
+    fn bytes(len: usize, seed: usize) -> Bytes {
+        (0..len).map(|i| (i * 31 + seed) as u8).collect()
+    }
+
+    #[test]
+    fn any_chunking_gives_the_same_bytes_back() {
+        let sizes = [
+            1,
+            SMALL_CHUNK_BYTES - 1,
+            SMALL_CHUNK_BYTES,
+            3,
+            COPIED_CHUNK_BYTES,
+            5,
+            CHUNK_BYTES_MAX + 7,
+            2,
+        ];
+        for repeat in [1, 3, 40] {
+            let written: Vec<Bytes> = (0..repeat)
+                .flat_map(|r| sizes.map(|len| bytes(len, len + r)))
+                .collect();
+            let whole = written.concat();
+            let body = Body::new(written);
+            assert_eq!(body.len(), whole.len());
+            assert_eq!(read_all(&body, 0, usize::MAX), whole);
+            let (from, end) = (SMALL_CHUNK_BYTES / 2, whole.len() - 3);
+            assert_eq!(read_all(&body, from, end), whole[from..end]);
+        }
+    }
+
+    #[test]
+    fn an_empty_body_has_nothing_to_read() {
+        let body = Body::new(Vec::new());
+        assert_eq!((body.len(), body.read(0, usize::MAX)), (0, None));
+    }
+
+    #[test]
+    fn many_tiny_chunks_weigh_little_more_than_their_bytes() {
+        let body = Body::new(vec![bytes(1, 0); 100_000]);
+        assert!(body.weight_bytes() < 101_000, "{}", body.weight_bytes());
+    }
+}

@@ -1,0 +1,131 @@
+//! Writing one entry.
+
+use crate::body::Body;
+use crate::entry::Entry;
+use crate::stats::add;
+use crate::storage::Shared;
+use async_trait::async_trait;
+use bytes::Bytes;
+use forebay_core::{CacheEntryId, ErrorKind, HandleMiss, MissFinishType, Result};
+use forebay_live::LiveGuard;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A write in progress. Dropped before `finish`, it leaves nothing behind.
+pub(crate) struct Miss {
+    shared: Arc<Shared>,
+    write: LiveGuard<()>,
+    body_bytes: u64,
+    /// What this write has in the books: its body, its meta, and what its chunks cost beside their bytes.
+    in_flight_bytes: u64,
+}
+
+/// A chunk of a live body costs its place in the list and an allocation, however few bytes it has.
+const CHUNK_OVERHEAD_BYTES: u64 = 96;
+
+impl Miss {
+    pub(crate) fn new(shared: Arc<Shared>, write: LiveGuard<()>) -> Self {
+        let in_flight_bytes = write.meta().weight_bytes() as u64;
+        add(&shared.counters.in_flight_bytes, in_flight_bytes);
+        Miss {
+            shared,
+            write,
+            body_bytes: 0,
+            in_flight_bytes,
+        }
+    }
+
+    /// Takes `len_bytes` more into the books, or says why not.
+    fn reserve(&mut self, len_bytes: u64) -> Result<()> {
+        let (limits, counters) = (&self.shared.limits, &self.shared.counters);
+        let body_bytes = self.body_bytes + len_bytes;
+        if body_bytes > limits.max_object_bytes {
+            let context = format!(
+                "a body of {body_bytes} bytes or more; the largest object is {}",
+                limits.max_object_bytes
+            );
+            return Err(ErrorKind::Refused.error(context));
+        }
+        let taken_bytes = len_bytes + CHUNK_OVERHEAD_BYTES;
+        let held = counters.in_flight_bytes.fetch_add(taken_bytes, Ordering::Relaxed);
+        self.body_bytes = body_bytes;
+        self.in_flight_bytes += taken_bytes;
+        if held + taken_bytes > limits.in_flight_bytes.saturating_mul(2) {
+            let context = format!(
+                "writes in progress hold {held} bytes, more than twice {}",
+                limits.in_flight_bytes
+            );
+            return Err(ErrorKind::Refused.error(context));
+        }
+        Ok(())
+    }
+
+    fn admit(&self) -> Result<usize> {
+        let body = Arc::new(Body::new(self.write.body().chunks()));
+        let entry = Arc::new(Entry::new(self.write.id(), self.write.meta().clone(), body));
+        let weight_bytes = entry.weight_bytes();
+        if weight_bytes as u64 > self.shared.limits.max_object_bytes {
+            let max = self.shared.limits.max_object_bytes;
+            let context =
+                format!("an entry of {weight_bytes} bytes, meta included; the largest object is {max}");
+            return Err(ErrorKind::Refused.error(context));
+        }
+        self.shared.writes.with_key(self.write.key(), |_| {
+            // Purged meanwhile: as if it had been purged right after it was admitted.
+            if !self.write.is_purged() {
+                self.shared.entries.insert(*self.write.key(), entry);
+                add(&self.shared.counters.admitted, 1);
+            }
+        });
+        Ok(weight_bytes)
+    }
+
+    fn refused(&self, error: Box<forebay_core::Error>) -> Box<forebay_core::Error> {
+        add(&self.shared.counters.refused, 1);
+        self.write.body().abort();
+        error
+    }
+}
+
+#[async_trait]
+impl HandleMiss for Miss {
+    async fn write_body(&mut self, data: Bytes, eof: bool) -> Result<()> {
+        if !self.write.body().is_writing() {
+            return Err(ErrorKind::Misuse.error("a write to a body that has ended"));
+        }
+        self.reserve(data.len() as u64)
+            .map_err(|error| self.refused(error))?;
+        self.write.body().push(data);
+        if eof {
+            self.write.body().complete();
+        }
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<MissFinishType> {
+        self.write.body().complete();
+        if !self.write.body().is_complete() {
+            return Err(ErrorKind::Refused.error("the end of a write that was refused before"));
+        }
+        self.admit()
+            .map(MissFinishType::Created)
+            .map_err(|error| self.refused(error))
+    }
+
+    fn streaming_write_tag(&self) -> Option<&[u8]> {
+        Some(self.write.tag())
+    }
+
+    fn entry_id(&self) -> Option<CacheEntryId> {
+        Some(self.write.id())
+    }
+}
+
+impl Drop for Miss {
+    fn drop(&mut self) {
+        self.shared
+            .counters
+            .in_flight_bytes
+            .fetch_sub(self.in_flight_bytes, Ordering::Relaxed);
+    }
+}

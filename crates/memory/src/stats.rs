@@ -1,0 +1,90 @@
+//! What a memory storage counts.
+
+use crate::entry::Entry;
+use forebay_core::HashBinary;
+use quick_cache::Lifecycle;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The state of a [`MemoryStorage`](crate::MemoryStorage) and what it has done since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryStats {
+    /// Stored entries.
+    pub entries: u64,
+    /// What they occupy, in bytes, bookkeeping included.
+    pub resident_bytes: u64,
+    /// What they may occupy, in bytes.
+    pub capacity_bytes: u64,
+    /// Writes in progress.
+    pub live_writes: u64,
+    /// What writes in progress hold, in bytes.
+    pub in_flight_bytes: u64,
+    /// Hit handlers that are open.
+    pub open_handlers: u64,
+    /// Lookups that found a stored entry.
+    pub hits: u64,
+    /// Lookups that found a write in progress.
+    pub stream_hits: u64,
+    /// Lookups that found nothing.
+    pub misses: u64,
+    /// Entries admitted.
+    pub admitted: u64,
+    /// Entries evicted to make room.
+    pub evicted: u64,
+    /// What the evicted ones occupied, in bytes.
+    pub evicted_bytes: u64,
+    /// Writes refused: too large, or too much in flight.
+    pub refused: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) in_flight_bytes: AtomicU64,
+    pub(crate) open_handlers: AtomicU64,
+    pub(crate) hits: AtomicU64,
+    pub(crate) stream_hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+    pub(crate) admitted: AtomicU64,
+    pub(crate) evicted: AtomicU64,
+    pub(crate) evicted_bytes: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+pub(crate) fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}
+
+pub(crate) fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+/// Counts what the cache evicts.
+#[derive(Debug, Clone)]
+pub(crate) struct CountEvictions(pub(crate) Arc<Counters>);
+
+impl Lifecycle<HashBinary, Arc<Entry>> for CountEvictions {
+    type RequestState = ();
+
+    fn on_evict(&self, _state: &mut (), _key: HashBinary, entry: Arc<Entry>) {
+        add(&self.0.evicted, 1);
+        add(&self.0.evicted_bytes, entry.weight_bytes() as u64);
+    }
+}
+
+/// An open hit handler, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct OpenHandler(Arc<Counters>);
+
+impl OpenHandler {
+    pub(crate) fn new(counters: &Arc<Counters>) -> Self {
+        add(&counters.open_handlers, 1);
+        OpenHandler(counters.clone())
+    }
+}
+
+impl Drop for OpenHandler {
+    fn drop(&mut self) {
+        self.0.open_handlers.fetch_sub(1, Ordering::Relaxed);
+    }
+}

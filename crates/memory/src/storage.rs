@@ -1,0 +1,246 @@
+//! The storage: finding, admitting, purging and refreshing entries.
+
+use crate::entry::{ByWeight, Entry};
+use crate::hit::{StoredHit, StreamHit};
+use crate::miss::Miss;
+use crate::options::Limits;
+use crate::stats::{CountEvictions, Counters, MemoryStats, OpenHandler, add, get};
+use async_trait::async_trait;
+use forebay_core::{
+    CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler, MissHandler,
+    PurgeOutcome, PurgeTarget, PurgeType, Result, SpanHandle, Storage,
+};
+use forebay_live::{Follower, LiveWrite, LiveWrites};
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, OptionsBuilder};
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::SystemTime;
+
+/// A storage in memory, bounded in bytes, streaming and seekable. Made by [`MemoryOptions`](crate::MemoryOptions).
+///
+/// What is evicted is the storage's own choice (S3-FIFO, by weight); it needs no eviction manager beside it. Entries
+/// that open handlers read stay in memory until the last of these is dropped, also if they were purged or evicted.
+#[derive(Clone)]
+pub struct MemoryStorage {
+    shared: Arc<Shared>,
+}
+
+pub(crate) type Entries = Cache<HashBinary, Arc<Entry>, ByWeight, DefaultHashBuilder, CountEvictions>;
+
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) entries: Entries,
+    /// Also what orders admission, purge, expiry and update of one key.
+    pub(crate) writes: Arc<LiveWrites<()>>,
+    pub(crate) counters: Arc<Counters>,
+    next_id: AtomicU64,
+}
+
+/// What the cache sizes its tables for; it grows beyond where entries are smaller.
+const TYPICAL_ENTRY_BYTES: u64 = 16 << 10;
+const ENTRIES_PER_SHARD_MIN: u64 = 32; // with fewer expected, quick_cache makes fewer shards
+
+impl MemoryStorage {
+    pub(crate) fn new(limits: Limits) -> Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let entries_expected =
+            (limits.capacity_bytes / TYPICAL_ENTRY_BYTES).max(limits.shards * ENTRIES_PER_SHARD_MIN);
+        let options = OptionsBuilder::new()
+            .shards(limits.shards as usize)
+            .weight_capacity(limits.capacity_bytes / limits.shards * limits.shards)
+            .estimated_items_capacity(entries_expected as usize)
+            .build()
+            .map_err(|error| ErrorKind::Misuse.because("limits of a memory storage", error))?;
+        let evictions = CountEvictions(counters.clone());
+        let entries = Cache::with_options(options, ByWeight, DefaultHashBuilder::default(), evictions);
+        let (writes, next_id) = (Arc::default(), AtomicU64::new(1));
+        Ok(MemoryStorage {
+            shared: Arc::new(Shared {
+                limits,
+                entries,
+                writes,
+                counters,
+                next_id,
+            }),
+        })
+    }
+
+    /// The state of the storage, and what it has done so far.
+    pub fn stats(&self) -> MemoryStats {
+        let Shared {
+            limits,
+            entries,
+            writes,
+            counters,
+            ..
+        } = &*self.shared;
+        MemoryStats {
+            entries: entries.len() as u64,
+            resident_bytes: entries.weight(),
+            capacity_bytes: limits.capacity_bytes,
+            live_writes: writes.len() as u64,
+            in_flight_bytes: get(&counters.in_flight_bytes),
+            open_handlers: get(&counters.open_handlers),
+            hits: get(&counters.hits),
+            stream_hits: get(&counters.stream_hits),
+            misses: get(&counters.misses),
+            admitted: get(&counters.admitted),
+            evicted: get(&counters.evicted),
+            evicted_bytes: get(&counters.evicted_bytes),
+            refused: get(&counters.refused),
+        }
+    }
+
+    fn stream_hit(&self, write: Arc<LiveWrite<()>>) -> (CacheMeta, HitHandler) {
+        add(&self.shared.counters.stream_hits, 1);
+        let meta = write.meta().clone();
+        let open = OpenHandler::new(&self.shared.counters);
+        (meta, Box::new(StreamHit::new(Follower::new(write), open)))
+    }
+
+    fn stored_hit(&self, entry: Arc<Entry>) -> (CacheMeta, HitHandler) {
+        add(&self.shared.counters.hits, 1);
+        let meta = entry.meta.clone();
+        let open = OpenHandler::new(&self.shared.counters);
+        (meta, Box::new(StoredHit::new(entry, open)))
+    }
+
+    /// Removes what the target names. A stored entry's id is told before that of a write that was hidden with it.
+    fn remove(&self, target: PurgeTarget<'_>, purge_type: PurgeType) -> PurgeOutcome {
+        let key = target.key().combined_bin();
+        self.shared.writes.with_key(&key, |writes| {
+            let newest = writes.newest().map(|write| write.id());
+            let (stored, hidden) = match target {
+                PurgeTarget::Active(_) => (
+                    self.shared.entries.remove(&key),
+                    purge_type == PurgeType::Invalidation && writes.purge(),
+                ),
+                PurgeTarget::Exact(_, id) => (
+                    self.shared.entries.remove_if(&key, |entry| entry.id == id),
+                    purge_type == PurgeType::Invalidation && writes.purge_exact(id),
+                ),
+            };
+            match (stored, hidden, target) {
+                (Some((_, entry)), _, _) => PurgeOutcome::Purged(Some(entry.id)),
+                (None, true, PurgeTarget::Exact(_, id)) => PurgeOutcome::Purged(Some(id)),
+                (None, true, PurgeTarget::Active(_)) => PurgeOutcome::Purged(newest),
+                (None, false, _) => PurgeOutcome::NotFound,
+            }
+        })
+    }
+
+    /// Replaces the meta of the stored entry where `change` gives another; `None` where nothing is stored.
+    fn replace_meta(&self, key: HashBinary, change: impl FnOnce(&Entry) -> Option<CacheMeta>) -> Option<()> {
+        self.shared.writes.with_key(&key, |_| {
+            let entry = self.shared.entries.peek(&key)?;
+            let changed = Arc::new(entry.with_meta(change(&entry)?));
+            // Fails where the entry was evicted just now: then there is none.
+            self.shared.entries.replace(key, changed, true).ok()
+        })
+    }
+}
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    async fn lookup(&self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let key = key.combined_bin();
+        // In this order: a write leaves the registry after it is stored, so that one of the two always has it.
+        if let Some(write) = self.shared.writes.newest(&key) {
+            return Ok(Some(self.stream_hit(write)));
+        }
+        match self.shared.entries.get(&key) {
+            Some(entry) => Ok(Some(self.stored_hit(entry))),
+            None => {
+                add(&self.shared.counters.misses, 1);
+                Ok(None)
+            }
+        }
+    }
+
+    async fn lookup_streaming_write(
+        &self,
+        key: &CacheKey,
+        streaming_write_tag: Option<&[u8]>,
+        trace: &SpanHandle,
+    ) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let Some(tag) = streaming_write_tag else {
+            return self.lookup(key, trace).await;
+        };
+        let write = self.shared.writes.by_tag(&key.combined_bin(), tag);
+        Ok(write.map(|write| self.stream_hit(write)))
+    }
+
+    async fn get_miss_handler(
+        &self,
+        key: &CacheKey,
+        meta: &CacheMeta,
+        _trace: &SpanHandle,
+    ) -> Result<MissHandler> {
+        let Limits {
+            in_flight_bytes,
+            max_object_bytes,
+            ..
+        } = self.shared.limits;
+        let held = get(&self.shared.counters.in_flight_bytes);
+        let meta_bytes = meta.weight_bytes();
+        let refusal = if held >= in_flight_bytes {
+            format!("writes in progress hold {held} bytes of {in_flight_bytes}")
+        } else if meta_bytes as u64 > max_object_bytes {
+            format!("a meta of {meta_bytes} bytes; the largest object is {max_object_bytes}")
+        } else {
+            let id = self
+                .shared
+                .next_id
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let write = self.shared.writes.begin(key.combined_bin(), id, meta.clone(), ());
+            return Ok(Box::new(Miss::new(self.shared.clone(), write)));
+        };
+        add(&self.shared.counters.refused, 1);
+        Err(ErrorKind::Refused.error(refusal))
+    }
+
+    async fn purge(&self, key: &CompactCacheKey, purge_type: PurgeType, _trace: &SpanHandle) -> Result<bool> {
+        Ok(self.remove(PurgeTarget::Active(key), purge_type) != PurgeOutcome::NotFound)
+    }
+
+    async fn purge_target(
+        &self,
+        target: PurgeTarget<'_>,
+        purge_type: PurgeType,
+        _trace: &SpanHandle,
+    ) -> Result<PurgeOutcome> {
+        Ok(self.remove(target, purge_type))
+    }
+
+    async fn expire(&self, target: PurgeTarget<'_>, _trace: &SpanHandle) -> Result<PurgeOutcome> {
+        let expired = |entry: &Entry| {
+            let is_meant = match target {
+                PurgeTarget::Active(_) => true,
+                PurgeTarget::Exact(_, id) => entry.id == id,
+            };
+            let mut meta = entry.meta.clone();
+            meta.expire_at(SystemTime::now());
+            is_meant.then_some(meta)
+        };
+        Ok(match self.replace_meta(target.key().combined_bin(), expired) {
+            Some(()) => PurgeOutcome::Expired,
+            None => PurgeOutcome::NotFound,
+        })
+    }
+
+    async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
+        Ok(self
+            .replace_meta(key.combined_bin(), |_| Some(meta.clone()))
+            .is_some())
+    }
+
+    fn support_streaming_partial_write(&self) -> bool {
+        true
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {
+        self
+    }
+}

@@ -1,0 +1,135 @@
+//! What is particular to this adapter: its limits. The contract itself is tested by the conformance suite.
+
+use bytes::Bytes;
+use forebay_core::{
+    CacheKey, CacheMeta, ErrorKind, MissFinishType, ResponseHead, Result, SpanHandle, Storage,
+};
+use forebay_memory::{MemoryOptions, MemoryStorage};
+use std::time::SystemTime;
+
+const MIB: usize = 1 << 20;
+
+fn key(name: usize) -> CacheKey {
+    CacheKey::new("", name.to_string(), "")
+}
+
+fn meta() -> CacheMeta {
+    let now = SystemTime::now();
+    CacheMeta::new(now, now, 0, 0, ResponseHead::builder(200).build().unwrap())
+}
+
+async fn write(storage: &MemoryStorage, name: usize, chunks: &[Bytes]) -> Result<MissFinishType> {
+    let mut miss = storage
+        .get_miss_handler(&key(name), &meta(), &SpanHandle::none())
+        .await?;
+    for chunk in chunks {
+        miss.write_body(chunk.clone(), false).await?;
+    }
+    miss.finish().await
+}
+
+fn kind<T>(result: Result<T>) -> Option<ErrorKind> {
+    result.err().and_then(|error| ErrorKind::of(&error))
+}
+
+#[tokio::test]
+async fn the_largest_object_is_admitted_at_every_size_of_shard_and_a_larger_one_is_refused() {
+    for (capacity, max_object) in [
+        (4 * MIB, 2 * MIB),
+        (4 * MIB, MIB),
+        (5 * MIB, 700_000),
+        (64 * MIB, 100_000),
+    ] {
+        let storage = MemoryOptions::new(capacity as u64)
+            .max_object_bytes(max_object as u64)
+            .build()
+            .unwrap();
+        let fits = Bytes::from(vec![1; max_object - 2000]);
+        for name in 0..20 {
+            write(&storage, name, std::slice::from_ref(&fits)).await.unwrap();
+            let found = storage.lookup(&key(name), &SpanHandle::none()).await.unwrap();
+            assert!(found.is_some(), "{max_object} in {capacity}");
+        }
+        let refused = write(&storage, 99, &[fits.clone(), fits.slice(..4000)]).await;
+        assert_eq!(kind(refused), Some(ErrorKind::Refused));
+        assert!(storage.stats().resident_bytes <= capacity as u64);
+        assert_eq!(
+            (storage.stats().in_flight_bytes, storage.stats().live_writes),
+            (0, 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_new_write_is_refused_while_those_in_progress_hold_their_share_and_admitted_afterwards() {
+    let storage = MemoryOptions::new(64 * MIB as u64)
+        .in_flight_bytes(MIB as u64)
+        .build()
+        .unwrap();
+    let trace = SpanHandle::none();
+    let mut slow = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    slow.write_body(vec![0; MIB].into(), false).await.unwrap();
+    assert_eq!(
+        kind(storage.get_miss_handler(&key(2), &meta(), &trace).await),
+        Some(ErrorKind::Refused)
+    );
+    slow.write_body(vec![0; MIB / 2].into(), false)
+        .await
+        .expect("it may go on until twice as much is held");
+    assert_eq!(
+        kind(slow.write_body(vec![0; MIB].into(), false).await),
+        Some(ErrorKind::Refused)
+    );
+    assert_eq!(kind(slow.finish().await), Some(ErrorKind::Refused));
+    assert_eq!(storage.stats().in_flight_bytes, 0);
+    write(&storage, 2, &[Bytes::from_static(b"x")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_storage_says_it_holds_is_close_to_what_the_bodies_and_metas_are() {
+    let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+    for name in 0..1000 {
+        write(&storage, name, &[Bytes::from(vec![1; 1024])])
+            .await
+            .unwrap();
+    }
+    let stats = storage.stats();
+    assert_eq!((stats.entries, stats.admitted, stats.evicted), (1000, 1000, 0));
+    let beside_body = stats.resident_bytes / 1000 - 1024;
+    assert!(
+        (250..=550).contains(&beside_body),
+        "{beside_body} bytes an entry beside its body"
+    );
+}
+
+#[tokio::test]
+async fn a_hit_shares_the_stored_bytes() {
+    let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+    let body = Bytes::from(vec![7; 100_000]);
+    write(&storage, 1, std::slice::from_ref(&body)).await.unwrap();
+    let (_, mut hit) = storage
+        .lookup(&key(1), &SpanHandle::none())
+        .await
+        .unwrap()
+        .unwrap();
+    let read = hit.read_body().await.unwrap().unwrap();
+    assert_eq!((read.as_ptr(), read.len()), (body.as_ptr(), body.len()));
+}
+
+#[test]
+fn unusable_limits_are_named() {
+    for (options, named) in [
+        (MemoryOptions::new(1000), "1000 bytes"),
+        (
+            MemoryOptions::new(MIB as u64).max_object_bytes(0),
+            "largest object of 0",
+        ),
+        (
+            MemoryOptions::new(MIB as u64).max_object_bytes(MIB as u64),
+            "half the capacity",
+        ),
+    ] {
+        let error = options.build().map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+    }
+}

@@ -1,0 +1,22 @@
+//! `cargo xtask test`: everything that must pass, cheapest first.
+
+use crate::shell::{Step, cargo, run};
+use crate::tidy;
+
+pub(crate) fn test() -> Step {
+    run(cargo(&["fmt", "--all", "--check"]))?;
+    tidy::report()?;
+    run(cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
+    run(cargo(&["test", "--workspace", "--no-fail-fast"]))?;
+    let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    docs.env("RUSTDOCFLAGS", "--deny warnings");
+    run(docs)
+}
