@@ -68,7 +68,7 @@ async fn serve(config: Config) -> Result<Store, String> {
         announcement.push_str(&format!(", admin on {address}"));
         let admin = Arc::new(Admin {
             metrics: metrics.clone(),
-            store,
+            store: store.clone(),
         });
         tokio::spawn(accept(listener, admin, shutdown.clone()));
     }
@@ -77,7 +77,7 @@ async fn serve(config: Config) -> Result<Store, String> {
         ..ServerConf::default()
     });
     let grace = config.grace;
-    let mut proxy = http_proxy(&conf, CachingProxy::new(config, store, metrics.clone()));
+    let mut proxy = http_proxy(&conf, CachingProxy::new(config, store.storage, metrics.clone()));
     // Not to tunnel, but to refuse with a `Cache-Status`; pingora's own refusal has none.
     proxy.server_options = Some(connect_reaches_the_proxy());
     let accepting = tokio::spawn(accept(listener, Arc::new(proxy), shutdown));

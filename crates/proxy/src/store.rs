@@ -1,15 +1,27 @@
 //! Opens the storage that the flags ask for, reports on it, and closes it.
 
-use pingora_cache::{MemCache, Storage};
+use std::sync::Arc;
+
+use forebay_memory::{MemoryOptions, MemoryStorage};
+use pingora_cache::Storage;
 
 use crate::flags::StoreConfig;
 use crate::metrics::StoreStats;
 
+/// What an entry may take beside its body: the storage counts it in.
+const HEAD_BYTES_MAX: u64 = 64 << 10;
+
 /// The storage of this process.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Store {
     /// What pingora is given.
     pub storage: &'static (dyn Storage + Sync),
+    kind: Kind,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Memory(MemoryStorage),
 }
 
 impl Store {
@@ -18,25 +30,49 @@ impl Store {
     /// # Errors
     /// One line that says what is wrong with the directory or the capacity.
     pub fn open(config: &StoreConfig) -> Result<Self, String> {
-        if let StoreConfig::Disk { dir, .. } = config {
-            return Err(format!("--cache-dir {}: not there yet", dir.display()));
+        match &config.dir {
+            None => Self::open_memory(config),
+            Some(dir) => Err(format!("--cache-dir {}: not there yet", dir.display())),
         }
-        // pingora wants `'static`; one store lives as long as the process.
+    }
+
+    fn open_memory(config: &StoreConfig) -> Result<Self, String> {
+        let memory = MemoryOptions::new(config.capacity_bytes)
+            .max_object_bytes(config.body_bytes_max as u64 + HEAD_BYTES_MAX)
+            .build()
+            .map_err(|e| format!("--memory-capacity: {e}"))?;
+        let storage = forebay_pingora::leak(Arc::new(memory.clone()));
         Ok(Self {
-            storage: Box::leak(Box::new(MemCache::new())),
+            storage,
+            kind: Kind::Memory(memory),
         })
     }
 
     /// What the store tells of itself.
     pub fn stats(&self) -> StoreStats {
-        StoreStats::default()
+        match &self.kind {
+            Kind::Memory(memory) => {
+                let stats = memory.stats();
+                StoreStats {
+                    resident_bytes: stats.resident_bytes,
+                    capacity_bytes: stats.capacity_bytes,
+                    entries: stats.entries,
+                    evictions: stats.evicted,
+                    refused: stats.refused,
+                    errors: 0, // memory does not fail
+                    open_handlers: stats.open_handlers + stats.live_writes,
+                }
+            }
+        }
     }
 
     /// Writes out what is still in memory and gives the directory free.
     ///
     /// # Errors
     /// One line that says what could not be written.
-    pub fn close(&self) -> Result<(), String> {
-        Ok(())
+    pub fn close(self) -> Result<(), String> {
+        match self.kind {
+            Kind::Memory(_) => Ok(()),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::StatusCode;
 use http::header::HeaderName;
-use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable};
+use pingora_cache::CacheMeta;
 use pingora_error::{Error, ErrorSource};
 use pingora_http::ResponseHeader;
 
@@ -94,12 +94,6 @@ impl Exchange {
             forbids_stale: Directives::of_response(meta.headers()).forbids_stale(),
             validated_since_request: meta.updated() >= self.received_at,
         }
-    }
-
-    /// Declines to store the response.
-    pub fn refuse(&mut self, why: &'static str) -> RespCacheable {
-        self.refusal = Some(why);
-        RespCacheable::Uncacheable(NoCacheReason::Custom(why))
     }
 
     /// Takes fields out of a head that is to be stored, and keeps them for this client.
