@@ -135,6 +135,11 @@ pub fn all() -> Vec<Scenario> {
             "small hit, right bytes; large hit, right bytes; origin not asked again",
         ),
         Scenario::disk(
+            "kill -9 during a fill",
+            durability::crash_midway,
+            "half filled: miss, whole; purged: miss",
+        ),
+        Scenario::disk(
             "SIGTERM, then hit again after restart",
             durability::terminate,
             "exit code 0; small hit, right bytes; large hit, right bytes; origin not asked again",
@@ -142,7 +147,8 @@ pub fn all() -> Vec<Scenario> {
         Scenario::any(
             "eviction holds the capacity",
             durability::eviction,
-            "disk and resident size within the capacity, during and after; oldest miss, newest hit",
+            "disk and resident size within the capacity, during and after; at least half of it holds bodies; the newest \
+             is there",
         ),
         Scenario::any(
             "origin dies half way (Content-Length)",

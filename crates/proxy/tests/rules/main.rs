@@ -1,7 +1,9 @@
 //! What HTTP asks of a shared cache (RFC 9111, 9213, 5861), over real sockets: one test for a rule.
 
+mod conditions;
 mod failing;
 mod freshness;
+mod odd;
 mod operation;
 mod requests;
 mod storing;
