@@ -1,1 +1,37 @@
-//! disk
+//! A disk storage for HTTP caches: a ring of log segments.
+//!
+//! Small entries are records in append-only logs; large bodies lie in files beside the log that names them. The log is
+//! the commit: what it says, in order, is what is stored. One thread per store writes it, and the oldest segment goes as
+//! a whole when room is needed. `FORMAT.md` in this crate describes every byte.
+//!
+//! ```no_run
+//! use forebay_core::{CacheKey, SpanHandle, Storage};
+//! use forebay_disk::DiskOptions;
+//!
+//! # async fn example() -> forebay_core::Result<()> {
+//! let store = DiskOptions::new("/var/cache/proxy").capacity_bytes(10 << 30).open()?;
+//! let found = store.lookup(&CacheKey::new("", "http://example.org/", ""), &SpanHandle::none()).await?;
+//! assert!(found.is_none());
+//! # Ok(())
+//! # }
+//! ```
+
+mod format;
+mod hit;
+mod index;
+pub mod io;
+mod miss;
+mod options;
+mod pool;
+mod read;
+mod recovery;
+mod segment;
+mod spill;
+mod stats;
+mod storage;
+mod store;
+mod writer;
+
+pub use options::{DiskOptions, Sync};
+pub use stats::DiskStats;
+pub use storage::DiskStorage;

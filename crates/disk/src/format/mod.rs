@@ -1,0 +1,61 @@
+//! The bytes on disk, as FORMAT.md describes them: encoding and checked decoding, no I/O.
+
+pub(crate) mod body;
+pub(crate) mod fixed;
+pub(crate) mod footer;
+pub(crate) mod record;
+#[cfg(test)]
+mod tests;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The version of the format that this code reads and writes.
+pub(crate) const VERSION: u32 = 1;
+/// Bodies are checked in blocks of this size, so that a range costs the blocks that it touches.
+pub(crate) const BLOCK_BYTES: usize = 64 << 10;
+/// Larger bodies lie in files of their own.
+pub(crate) const INLINE_BYTES_MAX: usize = 256 << 10;
+
+/// The random number of one store, from which the seeds of all its checksums derive: no bytes of another store, of
+/// another segment or of a client's making pass for a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreId(pub(crate) u64);
+
+impl StoreId {
+    /// The seed of what belongs to one segment's log.
+    pub(crate) fn segment_seed(self, segment: u32) -> u64 {
+        xxh3_64_with_seed(&segment.to_le_bytes(), self.0)
+    }
+
+    /// The seed of the meta and body of one generation, wherever they lie.
+    pub(crate) fn generation_seed(self, generation: u64) -> u64 {
+        xxh3_64_with_seed(&generation.to_le_bytes(), self.0)
+    }
+}
+
+/// How many blocks a body of this length has.
+pub(crate) fn blocks(len_bytes: u64) -> u64 {
+    len_bytes.div_ceil(BLOCK_BYTES as u64)
+}
+
+/// Whether these bytes are the blocks that the table speaks of, from its block `first` on.
+pub(crate) fn blocks_match(bytes: &[u8], table: &[u64], first: usize, seed: u64) -> bool {
+    bytes
+        .chunks(BLOCK_BYTES)
+        .enumerate()
+        .all(|(i, block)| table.get(first + i) == Some(&xxh3_64_with_seed(block, seed)))
+}
+
+/// The little-endian integer at `at`, of bytes whose length was checked.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut le = [0; 4];
+    le.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(le)
+}
+
+/// The little-endian integer at `at`, of bytes whose length was checked.
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    let mut le = [0; 8];
+    le.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_le_bytes(le)
+}

@@ -1,0 +1,128 @@
+//! The file system itself.
+
+use super::{File, Io, OpenMode, PathKind};
+use rustix::fs::{self, FlockOperation, Mode, OFlags};
+use std::ffi::OsString;
+use std::io::{self, IoSlice};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The file system of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealIo;
+
+#[derive(Debug)]
+struct RealFile(std::fs::File);
+
+impl Io for RealIo {
+    fn list(&self, dir: &Path) -> io::Result<Vec<(OsString, PathKind)>> {
+        let entries = std::fs::read_dir(dir)?;
+        entries
+            .map(|entry| entry.and_then(|e| Ok((e.file_name(), e.file_type()?.into()))))
+            .collect()
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<PathKind>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(metadata.file_type().into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::DirBuilder::new().mode(0o700).create(path)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let flags = match mode {
+            OpenMode::Read => OFlags::RDONLY,
+            OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+            OpenMode::ReadWrite => OFlags::RDWR | OFlags::CREATE,
+        };
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+        Ok(Arc::new(RealFile(fd.into())))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::File::open(path)?.sync_all()
+    }
+}
+
+impl File for RealFile {
+    fn len_bytes(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn read_at_nowait(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        Ok(preadv2(
+            &self.0,
+            &mut [io::IoSliceMut::new(buffer)],
+            offset,
+            ReadWriteFlags::NOWAIT,
+        )?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn read_at_nowait(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        Ok(rustix::io::pwritev(&self.0, buffers, offset)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        buffers
+            .first()
+            .map_or(Ok(0), |buffer| self.0.write_at(buffer, offset))
+    }
+
+    fn set_len(&self, len_bytes: u64) -> io::Result<()> {
+        self.0.set_len(len_bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl From<std::fs::FileType> for PathKind {
+    fn from(kind: std::fs::FileType) -> Self {
+        match kind {
+            kind if kind.is_file() => PathKind::File,
+            kind if kind.is_dir() => PathKind::Directory,
+            _ => PathKind::Other,
+        }
+    }
+}

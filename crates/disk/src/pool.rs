@@ -1,0 +1,105 @@
+//! Threads for file operations that may wait for the disk. They start when first needed, so that a daemon can fork
+//! after the store was opened.
+
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Enough that a slow disk sees a queue, few enough that nobody minds them.
+const THREADS_MAX: usize = 8;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads. Dropping it lets them end once the jobs are done.
+#[derive(Default)]
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("threads", &self.shared.state.lock().threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// Runs `job` on a thread of the pool. Dropping the future does not stop it; its result is dropped then.
+    ///
+    /// # Errors
+    /// Where no thread could be started, or the job panicked.
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) -> io::Result<R> {
+        let (reply, result) = oneshot::channel();
+        self.submit(Box::new(move || drop(reply.send(job()))))?;
+        result
+            .await
+            .map_err(|_| io::Error::other("a storage thread ended before its job was done"))
+    }
+
+    fn submit(&self, job: Job) -> io::Result<()> {
+        let mut state = self.shared.state.lock();
+        if state.idle <= state.jobs.len() && state.threads < THREADS_MAX {
+            let shared = self.shared.clone();
+            let started = std::thread::Builder::new()
+                .name("forebay-read".into())
+                .spawn(move || shared.work());
+            match started {
+                Ok(_) => state.threads += 1,
+                Err(error) if state.threads == 0 => return Err(error),
+                Err(_) => {} // those that run will do
+            }
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.shared.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.state.lock().closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                drop(state);
+                // A panic fails its own job alone: the reply channel is dropped with it.
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                state = self.state.lock();
+            } else if state.closed {
+                state.threads -= 1;
+                return;
+            } else {
+                state.idle += 1;
+                self.changed.wait(&mut state);
+                state.idle -= 1;
+            }
+        }
+    }
+}

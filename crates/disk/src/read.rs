@@ -1,0 +1,177 @@
+//! Reading and checking what is stored.
+
+use crate::format::record::{self, ALIGN, Header, Kind};
+use crate::format::{StoreId, blocks_match, body};
+use crate::index::Slot;
+use crate::io::{File, OpenMode, read_full};
+use crate::segment::Layout;
+use crate::store::Store;
+use bytes::Bytes;
+use forebay_core::HashBinary;
+use std::io;
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Why something stored could not be read.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The bytes are not what was written; the text says which.
+    Damaged(&'static str),
+    /// The disk failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Failure::Damaged("it ends too early"),
+            io::ErrorKind::NotFound => Failure::Damaged("its body file is gone"),
+            _ => Failure::Io(error),
+        }
+    }
+}
+
+/// A record that was read and checked, an inline body included.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) header: Header,
+    pub(crate) table: Vec<u64>,
+    pub(crate) meta: Bytes,
+    pub(crate) inline_body: Bytes,
+}
+
+impl Stored {
+    pub(crate) fn body_in_file(&self) -> bool {
+        self.header.kind == Kind::FileEntry
+    }
+
+    /// Checks the bytes of the record that a slot speaks of.
+    pub(crate) fn parse(bytes: Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
+        let segment_seed = id.segment_seed(slot.segment);
+        let (header, table) =
+            Header::decode(&bytes, segment_seed).ok_or(Failure::Damaged("its record has a damaged head"))?;
+        if header.key != *key
+            || header.generation != slot.generation
+            || header.record_bytes() != bytes.len()
+            || (header.kind == Kind::FileEntry) != slot.body_in_file
+        {
+            return Err(Failure::Damaged("its record is another's"));
+        }
+        let seed = id.generation_seed(header.generation);
+        let meta = bytes.slice(header.meta_at()..header.body_at());
+        if xxh3_64_with_seed(&meta, seed) != header.meta_checksum {
+            return Err(Failure::Damaged("its meta is damaged"));
+        }
+        let mut inline_body = Bytes::new();
+        if header.kind == Kind::Entry {
+            inline_body = bytes.slice(header.body_at()..header.body_at() + header.body_len as usize);
+            if !blocks_match(&inline_body, &table, 0, seed) {
+                return Err(Failure::Damaged("its body is damaged"));
+            }
+        }
+        if record::decode_trailer(&bytes, segment_seed) != Some((header.key, header.generation)) {
+            return Err(Failure::Damaged("its record has a damaged end"));
+        }
+        Ok(Stored {
+            header,
+            table,
+            meta,
+            inline_body,
+        })
+    }
+}
+
+/// An open body file with its checksums.
+#[derive(Debug, Clone)]
+pub(crate) struct BodyFile {
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) table: Arc<[u64]>,
+    pub(crate) seed: u64,
+    pub(crate) len_bytes: u64,
+}
+
+impl BodyFile {
+    /// Opens the body file of a record and checks its table. Blocks on the disk.
+    pub(crate) fn open(
+        io: &dyn crate::io::Io,
+        layout: &Layout,
+        id: StoreId,
+        segment: u32,
+        stored: &Stored,
+    ) -> Result<BodyFile, Failure> {
+        let Header {
+            key,
+            generation,
+            body_len,
+            ..
+        } = stored.header;
+        let file = io.open(&layout.body(segment, generation), OpenMode::Read)?;
+        if file.len_bytes()? != body::file_bytes(body_len) {
+            return Err(Failure::Damaged("its body file has another length"));
+        }
+        let mut end = vec![0; (body::file_bytes(body_len) - body_len) as usize];
+        read_full(&*file, &mut end, body_len)?;
+        let seed = id.generation_seed(generation);
+        let table_checksum = stored.table.first().copied().unwrap_or_default();
+        let table = body::decode_end(&end, &key, generation, body_len, table_checksum, seed)
+            .ok_or(Failure::Damaged("its body file has a damaged end"))?;
+        Ok(BodyFile {
+            file,
+            table: table.into(),
+            seed,
+            len_bytes: body_len,
+        })
+    }
+}
+
+impl Store {
+    /// Reads exactly this range: at once where the page cache has it, else on a thread of the pool.
+    pub(crate) async fn read(
+        &self,
+        file: &Arc<dyn File>,
+        offset: u64,
+        len_bytes: usize,
+    ) -> io::Result<Bytes> {
+        let mut buffer = vec![0; len_bytes];
+        if matches!(file.read_at_nowait(&mut buffer, offset), Ok(n) if n == len_bytes) {
+            return Ok(buffer.into());
+        }
+        self.counters.fallback_reads.add(1);
+        let file = file.clone();
+        self.pool
+            .run(move || read_full(&*file, &mut buffer, offset).map(|()| buffer.into()))
+            .await?
+    }
+
+    /// Reads and checks the record of a slot.
+    pub(crate) async fn read_record(&self, key: &HashBinary, slot: Slot) -> Result<Option<Stored>, Failure> {
+        let Some(segment) = self.segments.get(slot.segment) else {
+            return Ok(None);
+        };
+        let (offset, len_bytes) = slot_range(slot);
+        let bytes = self.read(&segment.log, offset, len_bytes).await?;
+        Stored::parse(bytes, self.id, key, slot).map(Some)
+    }
+
+    /// As [`read_record`](Store::read_record), on a thread that may wait for the disk.
+    pub(crate) fn read_record_blocking(
+        &self,
+        key: &HashBinary,
+        slot: Slot,
+    ) -> Result<Option<Stored>, Failure> {
+        let Some(segment) = self.segments.get(slot.segment) else {
+            return Ok(None);
+        };
+        let (offset, len_bytes) = slot_range(slot);
+        let mut buffer = vec![0; len_bytes];
+        read_full(&*segment.log, &mut buffer, offset)?;
+        Stored::parse(buffer.into(), self.id, key, slot).map(Some)
+    }
+}
+
+fn slot_range(slot: Slot) -> (u64, usize) {
+    (
+        u64::from(slot.offset_units) * ALIGN as u64,
+        slot.record_units as usize * ALIGN,
+    )
+}

@@ -1,0 +1,184 @@
+//! Whose a directory is: a new store's, this store's, another process's, or no store's at all.
+
+use super::{failed, not_ours};
+use crate::format::StoreId;
+use crate::format::fixed::{FIXED_BYTES, Format, decode_format, decode_segment, encode_format};
+use crate::io::{File, Io, OpenMode, PathKind, read_full, write_full};
+use crate::segment::{Layout, segment_number};
+use forebay_core::{ErrorKind, Result};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A directory that is this process's now.
+pub(super) struct Claim {
+    pub(super) id: StoreId,
+    pub(super) lock: Arc<dyn File>,
+}
+
+/// Takes the directory, or leaves it as it is.
+pub(super) fn claim(io: &dyn Io, layout: &Layout) -> Result<Claim> {
+    prepare_root(io, layout.root())?;
+    identify(io, layout)?; // before anything is written into it
+    let lock = lock(io, layout)?;
+    let id = match identify(io, layout)? {
+        Identity::Known(id) => id,
+        Identity::Told(id) => {
+            log::warn!(
+                "{} is damaged or gone; it is made again",
+                layout.format().display()
+            );
+            write_format(io, layout, id)?;
+            id
+        }
+        Identity::New => {
+            let id = StoreId(RandomState::new().hash_one(std::process::id()));
+            write_format(io, layout, id)?;
+            id
+        }
+    };
+    for dir in [layout.segments(), layout.spill()] {
+        match io.kind(&dir).map_err(|error| failed("look at", &dir, error))? {
+            Some(PathKind::Directory) => {}
+            Some(_) => return Err(not_ours(&dir, "a directory")),
+            None => io.create_dir(&dir).map_err(|error| failed("make", &dir, error))?,
+        }
+    }
+    Ok(Claim { id, lock })
+}
+
+fn prepare_root(io: &dyn Io, root: &Path) -> Result<()> {
+    match io.kind(root).map_err(|error| failed("look at", root, error))? {
+        Some(PathKind::File) => Err(not_ours(root, "a directory")),
+        Some(PathKind::Directory | PathKind::Other) => Ok(()), // a link to a directory is fine; listing it tells
+        None => io.create_dir(root).map_err(|error| failed("make", root, error)),
+    }
+}
+
+/// Which store is in a directory.
+enum Identity {
+    /// The one that the FORMAT file names.
+    Known(StoreId),
+    /// The one that the segments name; the FORMAT file is lost or damaged.
+    Told(StoreId),
+    /// None, and one can be made.
+    New,
+}
+
+fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
+    let format = read_start(io, &layout.format()).map_err(|error| failed("read", &layout.format(), error))?;
+    if let Some(Format::Known(id)) = format.as_deref().map(decode_format) {
+        return Ok(Identity::Known(id));
+    }
+    // Lost or damaged: the segments know as well. They do not know a version that this code does not know.
+    if let Some(id) = id_of_segments(io, layout)? {
+        return Ok(Identity::Told(id));
+    }
+    if let Some(Format::OtherVersion(version)) = format.as_deref().map(decode_format) {
+        return Err(ErrorKind::Refused.error(format!(
+            "{} is a store of format version {version}, and this program knows version {}; nothing was changed",
+            layout.root().display(),
+            crate::format::VERSION
+        )));
+    }
+    refuse_foreign(io, layout)?;
+    Ok(Identity::New)
+}
+
+/// A directory without a FORMAT file can become a store only if there is nothing in it but what an open that was cut
+/// short may have left.
+fn refuse_foreign(io: &dyn Io, layout: &Layout) -> Result<()> {
+    let list = |dir: &Path| io.list(dir).map_err(|error| failed("list", dir, error));
+    for (name, _) in list(layout.root())? {
+        let path = layout.root().join(&name);
+        let ours = match name.to_str() {
+            Some("LOCK" | "FORMAT" | "FORMAT.new") => true,
+            Some("segments" | "spill") => {
+                io.kind(&path).ok().flatten() == Some(PathKind::Directory) && list(&path)?.is_empty()
+            }
+            _ => false,
+        };
+        if !ours {
+            return Err(ErrorKind::Refused.error(format!(
+                "{} is not empty and is no store: there is {}; give an empty directory. Nothing was changed",
+                layout.root().display(),
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn id_of_segments(io: &dyn Io, layout: &Layout) -> Result<Option<StoreId>> {
+    if io
+        .kind(&layout.segments())
+        .map_err(|e| failed("look at", &layout.segments(), e))?
+        != Some(PathKind::Directory)
+    {
+        return Ok(None);
+    }
+    let listed = io
+        .list(&layout.segments())
+        .map_err(|e| failed("list", &layout.segments(), e))?;
+    let mut numbers: Vec<u32> = listed
+        .iter()
+        .filter_map(|(name, _)| name.to_str().and_then(segment_number))
+        .collect();
+    numbers.sort_unstable();
+    for number in numbers.into_iter().rev() {
+        if let Ok(Some(start)) = read_start(io, &layout.log(number))
+            && let Some((id, of)) = decode_segment(&start)
+            && of == number
+        {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// The first bytes of a file, as many as there are; `None` if there is no file.
+fn read_start(io: &dyn Io, path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match io.open(path, OpenMode::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let len_bytes = file.len_bytes()?.min(FIXED_BYTES as u64);
+    let mut start = vec![0; len_bytes as usize];
+    read_full(&*file, &mut start, 0)?;
+    Ok(Some(start))
+}
+
+/// Puts a FORMAT file in place as a whole.
+fn write_format(io: &dyn Io, layout: &Layout, id: StoreId) -> Result<()> {
+    let write = || {
+        let file = io.open(&layout.new_format(), OpenMode::ReadWrite)?;
+        file.set_len(0)?;
+        write_full(&*file, &[encode_format(id)], 0)?;
+        file.sync()?;
+        io.rename(&layout.new_format(), &layout.format())?;
+        io.sync_dir(layout.root())
+    };
+    write().map_err(|error| failed("write", &layout.format(), error))
+}
+
+fn lock(io: &dyn Io, layout: &Layout) -> Result<Arc<dyn File>> {
+    let path = layout.lock();
+    let file = io
+        .open(&path, OpenMode::ReadWrite)
+        .map_err(|error| failed("open", &path, error))?;
+    if !file.try_lock().map_err(|error| failed("lock", &path, error))? {
+        let owner = read_start(io, &path).ok().flatten().unwrap_or_default();
+        let owner = String::from_utf8_lossy(&owner);
+        return Err(ErrorKind::Refused.error(format!(
+            "the store in {} is in use by process {}; stop it first, or give another directory",
+            layout.root().display(),
+            owner.trim()
+        )));
+    }
+    let pid = format!("{}\n", std::process::id());
+    let written = file.set_len(0).and_then(|()| write_full(&*file, &[pid], 0));
+    written.map_err(|error| failed("write", &path, error))?;
+    Ok(file)
+}

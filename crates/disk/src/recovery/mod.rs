@@ -1,0 +1,137 @@
+//! Opening a store: whose directory it is, what its logs say, and which files belong to nothing.
+
+mod bodies;
+mod claim;
+mod scan;
+
+pub(crate) use scan::load_items;
+
+use crate::DiskOptions;
+use crate::format::StoreId;
+use crate::format::record::Kind;
+use crate::index::Index;
+use crate::io::{Io, OpenMode, PathKind};
+use crate::segment::{Layout, Segment, Segments, segment_number};
+use crate::store::{Recovered, Store};
+use crate::writer::slot_of;
+use forebay_core::{Error, ErrorKind, Result};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// So many numbers are left out where the clock does not tell that they were not used before.
+const GENERATION_MARGIN: u64 = 1 << 20;
+
+/// Opens the store of these options.
+pub(crate) fn open(options: &DiskOptions) -> Result<Store> {
+    let io = &*options.io;
+    let layout = Layout::new(options.dir.clone());
+    let claim = claim::claim(io, &layout)?;
+    let mut numbers = segment_numbers(io, &layout)?;
+    numbers.sort_unstable();
+    let (index, segments) = (Index::default(), Segments::default());
+    let mut newest_generation = 0;
+    for number in &numbers {
+        let replayed = replay(io, &layout, claim.id, *number, &index, &segments);
+        let generation = replayed.map_err(|error| failed("read", &layout.segment(*number), error))?;
+        newest_generation = newest_generation.max(generation);
+    }
+    bodies::settle(io, &layout, &index, &segments)
+        .map_err(|error| failed("settle the bodies of", layout.root(), error))?;
+    log::info!(
+        "opened the store in {}: {} entries in {} segments",
+        layout.root().display(),
+        index.len(),
+        segments.len()
+    );
+    let found = Recovered {
+        layout,
+        id: claim.id,
+        index,
+        segments,
+        next_segment: numbers.last().map_or(0, |newest| newest.saturating_add(1)),
+        next_generation: first_generation(newest_generation, SystemTime::now()),
+        lock: claim.lock,
+    };
+    Ok(Store::new(options.clone(), found))
+}
+
+/// Numbers that writes had which never came into a log must not be given again: the microseconds of the clock are ahead
+/// of any store that begins less than a million writes a second; the margin is for clocks that went back.
+fn first_generation(newest: u64, now: SystemTime) -> u64 {
+    let micros = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_micros() as u64);
+    micros.max(newest.saturating_add(GENERATION_MARGIN))
+}
+
+/// The segments in the directory. Names that no store gives are left alone.
+fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> {
+    let listed = io
+        .list(&layout.segments())
+        .map_err(|error| failed("list", &layout.segments(), error))?;
+    let mut numbers = Vec::new();
+    for (name, kind) in listed {
+        let Some(number) = name.to_str().and_then(segment_number) else {
+            continue;
+        };
+        if kind != PathKind::Directory {
+            return Err(not_ours(&layout.segment(number), "a directory"));
+        }
+        let log = layout.log(number);
+        let log_kind = io.kind(&log).map_err(|error| failed("look at", &log, error))?;
+        if log_kind.is_some_and(|kind| kind != PathKind::File) {
+            return Err(not_ours(&log, "a file"));
+        }
+        numbers.push(number);
+    }
+    Ok(numbers)
+}
+
+/// Takes over what the log of one segment says; the newest generation in it.
+fn replay(
+    io: &dyn Io,
+    layout: &Layout,
+    id: StoreId,
+    number: u32,
+    index: &Index,
+    segments: &Segments,
+) -> io::Result<u64> {
+    let log = match io.open(&layout.log(number), OpenMode::Read) {
+        // Removed by someone, or a segment that was never begun: nothing in it, and its number is not used again.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            io.open(&layout.log(number), OpenMode::CreateNew)?
+        }
+        other => other?,
+    };
+    let items = load_items(&*log, number, id)?;
+    let segment = Arc::new(Segment::new(number, log.clone(), log.len_bytes()?));
+    segments.insert(segment.clone());
+    let mut newest = 0;
+    for item in items {
+        newest = newest.max(item.generation);
+        let old = match item.kind {
+            Some(Kind::Entry | Kind::FileEntry) => {
+                segment.add_live(1);
+                index.insert(item.key, slot_of(&item, number))
+            }
+            Some(Kind::Tombstone) | None => index.remove(&item.key),
+        };
+        if let Some(old) = old.and_then(|old| segments.get(old.segment)) {
+            old.add_live(-1);
+        }
+    }
+    Ok(newest)
+}
+
+fn failed(what: &str, path: &Path, error: io::Error) -> Box<Error> {
+    ErrorKind::StorageFailed.because(format!("open a store: {what} {}", path.display()), error)
+}
+
+fn not_ours(path: &Path, expected: &str) -> Box<Error> {
+    ErrorKind::Refused.error(format!(
+        "open a store: {} is not {expected}, as every store has there; nothing was changed",
+        path.display()
+    ))
+}

@@ -1,0 +1,199 @@
+//! Segments: their place on disk, what they hold, and what they cost.
+
+use crate::format::footer::{ITEM_BYTES, TAIL_BYTES};
+use crate::io::File;
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// What a file system gives to a file at least, and rounds up to.
+const DISK_BLOCK_BYTES: u64 = 4096;
+
+/// One segment. Whoever holds it can read its log, also after the segment is gone from the directory.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) number: u32,
+    pub(crate) log: Arc<dyn File>,
+    /// How many slots of the index point here.
+    live: AtomicI64,
+    log_bytes: AtomicU64,
+    records: AtomicU64,
+    bodies_bytes: AtomicU64,
+    /// The length of each body file, by generation.
+    bodies: Mutex<HashMap<u64, u64>>,
+}
+
+impl Segment {
+    pub(crate) fn new(number: u32, log: Arc<dyn File>, log_bytes: u64) -> Self {
+        Segment {
+            number,
+            log,
+            live: AtomicI64::new(0),
+            log_bytes: AtomicU64::new(log_bytes),
+            records: AtomicU64::new(0),
+            bodies_bytes: AtomicU64::new(0),
+            bodies: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn live(&self) -> i64 {
+        self.live.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn add_live(&self, change: i64) {
+        self.live.fetch_add(change, Ordering::AcqRel);
+    }
+
+    /// Counts records that were appended.
+    pub(crate) fn grow(&self, bytes: u64, records: u64) {
+        self.log_bytes.fetch_add(bytes, Ordering::AcqRel);
+        self.records.fetch_add(records, Ordering::AcqRel);
+    }
+
+    /// Counts a body file.
+    pub(crate) fn add_body(&self, generation: u64, file_bytes: u64) {
+        let old = self.bodies.lock().insert(generation, file_bytes);
+        let change = disk_bytes(file_bytes).wrapping_sub(old.map_or(0, disk_bytes));
+        self.bodies_bytes.fetch_add(change, Ordering::AcqRel);
+    }
+
+    /// No longer counts a body file; its length.
+    pub(crate) fn take_body(&self, generation: u64) -> Option<u64> {
+        let file_bytes = self.bodies.lock().remove(&generation)?;
+        self.bodies_bytes
+            .fetch_sub(disk_bytes(file_bytes), Ordering::AcqRel);
+        Some(file_bytes)
+    }
+
+    /// The generations that have a body file here.
+    pub(crate) fn bodies(&self) -> Vec<u64> {
+        self.bodies.lock().keys().copied().collect()
+    }
+
+    /// What the segment occupies on disk, the footer to come and the directory included.
+    pub(crate) fn footprint_bytes(&self) -> u64 {
+        let footer = self.records.load(Ordering::Acquire) * ITEM_BYTES as u64 + TAIL_BYTES as u64;
+        disk_bytes(self.log_bytes.load(Ordering::Acquire) + footer)
+            + self.bodies_bytes.load(Ordering::Acquire)
+            + DISK_BLOCK_BYTES
+    }
+}
+
+/// What a file of this length occupies.
+pub(crate) fn disk_bytes(file_bytes: u64) -> u64 {
+    file_bytes.next_multiple_of(DISK_BLOCK_BYTES)
+}
+
+/// The segments of a store, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Segments {
+    by_number: RwLock<BTreeMap<u32, Arc<Segment>>>,
+}
+
+impl Segments {
+    pub(crate) fn get(&self, number: u32) -> Option<Arc<Segment>> {
+        self.by_number.read().get(&number).cloned()
+    }
+
+    pub(crate) fn insert(&self, segment: Arc<Segment>) {
+        self.by_number.write().insert(segment.number, segment);
+    }
+
+    pub(crate) fn remove(&self, number: u32) {
+        self.by_number.write().remove(&number);
+    }
+
+    pub(crate) fn oldest(&self) -> Option<Arc<Segment>> {
+        self.by_number
+            .read()
+            .first_key_value()
+            .map(|(_, segment)| segment.clone())
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
+        self.by_number.read().values().cloned().collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.read().len()
+    }
+
+    pub(crate) fn footprint_bytes(&self) -> u64 {
+        self.by_number
+            .read()
+            .values()
+            .map(|segment| segment.footprint_bytes())
+            .sum()
+    }
+}
+
+/// The paths of a store.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Layout { root }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn format(&self) -> PathBuf {
+        self.root.join("FORMAT")
+    }
+
+    pub(crate) fn new_format(&self) -> PathBuf {
+        self.root.join("FORMAT.new")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("LOCK")
+    }
+
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.root.join("segments")
+    }
+
+    /// Where bodies of writes in progress lie.
+    pub(crate) fn spill(&self) -> PathBuf {
+        self.root.join("spill")
+    }
+
+    pub(crate) fn segment(&self, number: u32) -> PathBuf {
+        self.segments().join(format!("{number:08x}"))
+    }
+
+    pub(crate) fn log(&self, number: u32) -> PathBuf {
+        self.segment(number).join("log")
+    }
+
+    pub(crate) fn body(&self, number: u32, generation: u64) -> PathBuf {
+        self.segment(number).join(body_name(generation))
+    }
+
+    pub(crate) fn spilled(&self, generation: u64) -> PathBuf {
+        self.spill().join(body_name(generation))
+    }
+}
+
+fn body_name(generation: u64) -> String {
+    format!("{generation:016x}.body")
+}
+
+/// The number of a segment's directory; `None` for a name that no store gives.
+pub(crate) fn segment_number(name: &str) -> Option<u32> {
+    let number = u32::from_str_radix(name, 16).ok()?;
+    (name == format!("{number:08x}")).then_some(number)
+}
+
+/// The generation of a body file; `None` for a name that no store gives.
+pub(crate) fn body_generation(name: &str) -> Option<u64> {
+    let generation = u64::from_str_radix(name.strip_suffix(".body")?, 16).ok()?;
+    (name == body_name(generation)).then_some(generation)
+}

@@ -1,0 +1,190 @@
+//! Body files of writes in progress: what has outgrown memory, before the log knows of it.
+
+use crate::format::{BLOCK_BYTES, body};
+use crate::io::{File, Io, OpenMode, write_full};
+use bytes::Bytes;
+use forebay_core::HashBinary;
+use parking_lot::RwLock;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use xxhash_rust::xxh3::Xxh3;
+
+/// The part that followers share: they read what memory has let go of, and check it.
+#[derive(Debug)]
+pub(crate) struct SpillFile {
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) seed: u64,
+    /// Checksums of the whole blocks written so far.
+    table: RwLock<Vec<u64>>,
+}
+
+impl SpillFile {
+    /// Checksums of the blocks from `first` to before `until`.
+    pub(crate) fn table(&self, first: usize, until: usize) -> Option<Vec<u64>> {
+        self.table.read().get(first..until).map(<[u64]>::to_vec)
+    }
+}
+
+/// Room on disk, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    total: Arc<AtomicU64>,
+    bytes: u64,
+}
+
+impl Reservation {
+    pub(crate) fn new(total: Arc<AtomicU64>, bytes: u64) -> Self {
+        total.fetch_add(bytes, Ordering::AcqRel);
+        Reservation { total, bytes }
+    }
+
+    fn join(&mut self, mut other: Reservation) {
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// The body file of one write. Dropped before it is kept, it removes the file.
+pub(crate) struct Spill {
+    io: Arc<dyn Io>,
+    path: PathBuf,
+    shared: Arc<SpillFile>,
+    hasher: BlockHasher,
+    len_bytes: u64,
+    room: Reservation,
+    kept: bool,
+}
+
+impl Spill {
+    pub(crate) fn create(io: Arc<dyn Io>, path: PathBuf, seed: u64, room: Reservation) -> io::Result<Self> {
+        let file = io.open(&path, OpenMode::CreateNew)?;
+        let shared = Arc::new(SpillFile {
+            file,
+            seed,
+            table: RwLock::default(),
+        });
+        Ok(Spill {
+            io,
+            path,
+            shared,
+            hasher: BlockHasher::new(seed),
+            len_bytes: 0,
+            room,
+            kept: false,
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<SpillFile> {
+        &self.shared
+    }
+
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    pub(crate) fn add_room(&mut self, room: Reservation) {
+        self.room.join(room);
+    }
+
+    /// Appends to the body. Blocks on the disk.
+    pub(crate) fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+        write_full(&*self.shared.file, chunks, self.len_bytes)?;
+        for chunk in chunks {
+            self.hasher.update(chunk);
+            self.len_bytes += chunk.len() as u64;
+        }
+        self.shared.table.write().extend(self.hasher.take_whole());
+        Ok(())
+    }
+
+    /// Appends what follows the body; the checksum of the table. Blocks on the disk.
+    pub(crate) fn finish(&mut self, key: &HashBinary, generation: u64) -> io::Result<u64> {
+        let mut table = self.shared.table.write();
+        table.extend(self.hasher.take_rest());
+        let (end, table_checksum) =
+            body::encode_end(key, generation, self.len_bytes, &table, self.shared.seed);
+        write_full(&*self.shared.file, &[end], self.len_bytes)?;
+        Ok(table_checksum)
+    }
+
+    /// Moves the file to where its record will look for it.
+    pub(crate) fn move_to(&mut self, path: PathBuf) -> io::Result<()> {
+        self.io.rename(&self.path, &path)?;
+        self.path = path;
+        Ok(())
+    }
+
+    /// Leaves the file where it is, as part of a segment.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Spill {
+    fn drop(&mut self) {
+        if !self.kept
+            && let Err(error) = self.io.remove_file(&self.path)
+        {
+            // It is removed when the store is opened next.
+            log::warn!(
+                "cannot remove {}, of a write that was given up: {error}",
+                self.path.display()
+            );
+        }
+    }
+}
+
+/// Computes the checksum table of a body that comes in pieces of any size.
+pub(crate) struct BlockHasher {
+    hasher: Xxh3,
+    filled: usize,
+    done: Vec<u64>,
+}
+
+impl BlockHasher {
+    pub(crate) fn new(seed: u64) -> Self {
+        BlockHasher {
+            hasher: Xxh3::with_seed(seed),
+            filled: 0,
+            done: Vec::new(),
+        }
+    }
+
+    pub(crate) fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.filled));
+            self.hasher.update(now);
+            self.filled += now.len();
+            bytes = later;
+            if self.filled == BLOCK_BYTES {
+                self.end_block();
+            }
+        }
+    }
+
+    fn end_block(&mut self) {
+        self.done.push(self.hasher.digest());
+        self.hasher.reset();
+        self.filled = 0;
+    }
+
+    /// The checksums of whole blocks that were not taken yet.
+    pub(crate) fn take_whole(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// The same, and of the last block, which may be shorter.
+    pub(crate) fn take_rest(&mut self) -> Vec<u64> {
+        if self.filled > 0 {
+            self.end_block();
+        }
+        self.take_whole()
+    }
+}

@@ -1,0 +1,95 @@
+//! What a store counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One moment of a store. Counters begin at 0 when it is opened; the first five fields are what is there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DiskStats {
+    /// Stored entries.
+    pub entries: u64,
+    /// Bytes on disk: logs, bodies, their overhead, and bodies being written.
+    pub resident_bytes: u64,
+    /// What `resident_bytes` never exceeds once a `finish` has returned.
+    pub capacity_bytes: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Writes in progress.
+    pub live_writes: u64,
+    /// Hit handlers that are open.
+    pub open_handlers: u64,
+    /// Bytes of writes in progress that are held in memory.
+    pub held_bytes: u64,
+    /// Lookups that found a stored entry or a write in progress.
+    pub hits: u64,
+    /// Lookups that found nothing.
+    pub misses: u64,
+    /// Entries admitted.
+    pub admitted: u64,
+    /// Entries that were evicted to make room.
+    pub evicted_entries: u64,
+    /// Bytes of evicted segments.
+    pub evicted_bytes: u64,
+    /// Segments that were evicted.
+    pub evicted_segments: u64,
+    /// Entries that outlived the eviction of their segment, because they had been read.
+    pub kept_entries: u64,
+    /// Reads that failed.
+    pub read_errors: u64,
+    /// Writes, and all else that changes a file, that failed.
+    pub write_errors: u64,
+    /// Entries found damaged, and dropped.
+    pub corrupt_entries: u64,
+    /// Entries that were refused: too large, or no room.
+    pub refused: u64,
+    /// Reads that had to wait for the disk, on a thread of the store.
+    pub fallback_reads: u64,
+}
+
+macro_rules! counters {
+    ($($name:ident),*) => {
+        /// The counters of a store.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters { $(pub(crate) $name: Counter),* }
+
+        impl Counters {
+            pub(crate) fn fill(&self, stats: &mut DiskStats) {
+                $(stats.$name = self.$name.0.load(Ordering::Relaxed);)*
+            }
+        }
+    };
+}
+
+counters!(
+    open_handlers,
+    held_bytes,
+    hits,
+    misses,
+    admitted,
+    evicted_entries,
+    evicted_bytes,
+    evicted_segments,
+    kept_entries,
+    read_errors,
+    write_errors,
+    corrupt_entries,
+    refused,
+    fallback_reads
+);
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub(&self, amount: u64) {
+        self.0.fetch_sub(amount, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,239 @@
+//! The store as a [`Storage`].
+
+use crate::hit::{Body, LiveHit, StoredHit};
+use crate::index::Slot;
+use crate::miss::DiskMiss;
+use crate::read::{BodyFile, Failure, Stored};
+use crate::stats::DiskStats;
+use crate::store::{Spilled, Store, weight_bytes};
+use crate::writer::{Change, Op};
+use async_trait::async_trait;
+use forebay_core::{
+    CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, HashBinary, HitHandler, MissHandler, PurgeOutcome,
+    PurgeTarget, PurgeType, Result, SpanHandle, Storage,
+};
+use forebay_live::LiveWrite;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// So often a lookup follows an entry that is being moved before it takes it for gone.
+const MOVES_MAX: usize = 16;
+
+/// A storage on disk, made by [`DiskOptions::open`](crate::DiskOptions::open).
+///
+/// Clones are the same store. When the last one is dropped the store is closed, as by [`close`](DiskStorage::close);
+/// hit handlers read on, writes in progress can no longer be finished.
+#[derive(Debug, Clone)]
+pub struct DiskStorage {
+    open: Arc<OpenStore>,
+}
+
+/// Closes the store when dropped.
+#[derive(Debug)]
+struct OpenStore {
+    store: Arc<Store>,
+}
+
+impl Drop for OpenStore {
+    fn drop(&mut self) {
+        self.store.close();
+    }
+}
+
+impl DiskStorage {
+    pub(crate) fn new(store: Store) -> Self {
+        DiskStorage {
+            open: Arc::new(OpenStore {
+                store: Arc::new(store),
+            }),
+        }
+    }
+
+    /// Finishes what is queued, seals and syncs the log, and lets others have the directory. Blocks for as long as the
+    /// disk takes. From then on the store finds what it has and refuses to change it.
+    pub fn close(&self) {
+        self.store().close();
+    }
+
+    /// What the store has counted so far.
+    pub fn stats(&self) -> DiskStats {
+        self.store().stats()
+    }
+
+    fn store(&self) -> &Arc<Store> {
+        &self.open.store
+    }
+
+    fn live_hit(&self, write: Arc<LiveWrite<Spilled>>) -> (CacheMeta, HitHandler) {
+        self.store().counters.hits.add(1);
+        (write.meta().clone(), Box::new(LiveHit::new(self.store(), write)))
+    }
+}
+
+#[async_trait]
+impl Storage for DiskStorage {
+    async fn lookup(&self, key: &CacheKey, _: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let key = key.combined_bin();
+        if let Some(write) = self.store().live.newest(&key) {
+            return Ok(Some(self.live_hit(write)));
+        }
+        let found = find(self.store(), &key).await;
+        let counters = &self.store().counters;
+        if found.is_some() {
+            counters.hits.add(1)
+        } else {
+            counters.misses.add(1)
+        }
+        Ok(found)
+    }
+
+    async fn lookup_streaming_write(
+        &self,
+        key: &CacheKey,
+        streaming_write_tag: Option<&[u8]>,
+        trace: &SpanHandle,
+    ) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let Some(tag) = streaming_write_tag else {
+            return self.lookup(key, trace).await;
+        };
+        let write = self.store().live.by_tag(&key.combined_bin(), tag);
+        Ok(write.map(|write| self.live_hit(write)))
+    }
+
+    async fn get_miss_handler(
+        &self,
+        key: &CacheKey,
+        meta: &CacheMeta,
+        _: &SpanHandle,
+    ) -> Result<MissHandler> {
+        let store = self.store();
+        let encoded = meta.encode().inspect_err(|_| store.counters.refused.add(1))?;
+        let mut meta = meta.clone();
+        meta.clear_extensions(); // followers get what later hits get
+        let guard = store
+            .live
+            .begin(key.combined_bin(), store.new_generation(), meta, Spilled::new());
+        Ok(Box::new(DiskMiss::new(store, guard, encoded.into())))
+    }
+
+    async fn purge(&self, key: &CompactCacheKey, purge_type: PurgeType, trace: &SpanHandle) -> Result<bool> {
+        let outcome = self
+            .purge_target(PurgeTarget::Active(key), purge_type, trace)
+            .await?;
+        Ok(outcome != PurgeOutcome::NotFound)
+    }
+
+    async fn purge_target(
+        &self,
+        target: PurgeTarget<'_>,
+        purge_type: PurgeType,
+        _: &SpanHandle,
+    ) -> Result<PurgeOutcome> {
+        let (key, only) = (target.key().combined_bin(), exact_id(target));
+        self.store()
+            .submit(|reply| Op::Purge {
+                key,
+                only,
+                purge_type,
+                reply,
+            })
+            .await
+    }
+
+    async fn expire(&self, target: PurgeTarget<'_>, _: &SpanHandle) -> Result<PurgeOutcome> {
+        let (key, only) = (target.key().combined_bin(), exact_id(target));
+        let change = Change::Expire(SystemTime::now());
+        self.store()
+            .submit(|reply| Op::Rewrite {
+                key,
+                only,
+                change,
+                reply,
+            })
+            .await
+    }
+
+    async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _: &SpanHandle) -> Result<bool> {
+        let (key, change) = (key.combined_bin(), Change::Replace(meta.encode()?.into()));
+        let outcome = self
+            .store()
+            .submit(|reply| Op::Rewrite {
+                key,
+                only: None,
+                change,
+                reply,
+            })
+            .await?;
+        Ok(outcome != PurgeOutcome::NotFound)
+    }
+
+    fn support_streaming_partial_write(&self) -> bool {
+        true
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {
+        self
+    }
+}
+
+fn exact_id(target: PurgeTarget<'_>) -> Option<forebay_core::CacheEntryId> {
+    match target {
+        PurgeTarget::Active(_) => None,
+        PurgeTarget::Exact(_, id) => Some(id),
+    }
+}
+
+/// Finds a stored entry. What is damaged is dropped and is a miss; what the disk fails to give is a miss.
+async fn find(store: &Arc<Store>, key: &HashBinary) -> Option<(CacheMeta, HitHandler)> {
+    for _ in 0..MOVES_MAX {
+        let slot = store.index.touch(key)?;
+        let failure = match open_entry(store, key, slot).await {
+            Ok(Some(found)) => return Some(found),
+            Ok(None) => continue, // its segment went away, and the slot with it
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Damaged(what) => {
+                if store.heal(*key, slot, what).await {
+                    return None;
+                }
+            }
+            Failure::Io(error) => {
+                store.counters.read_errors.add(1);
+                log::warn!("cannot read entry {}, taken for a miss: {error}", slot.generation);
+                return None;
+            }
+        }
+    }
+    None
+}
+
+async fn open_entry(
+    store: &Arc<Store>,
+    key: &HashBinary,
+    slot: Slot,
+) -> Result<Option<(CacheMeta, HitHandler)>, Failure> {
+    let Some(stored) = store.read_record(key, slot).await? else {
+        return Ok(None);
+    };
+    let meta =
+        CacheMeta::decode(stored.meta.clone()).map_err(|_| Failure::Damaged("its meta cannot be read"))?;
+    let weight = weight_bytes(&stored);
+    let body = match stored.body_in_file() {
+        false => Body::Inline(stored.inline_body),
+        true => Body::File(open_body(store, slot.segment, stored).await?),
+    };
+    Ok(Some((
+        meta,
+        Box::new(StoredHit::new(store, *key, slot, weight, body)),
+    )))
+}
+
+async fn open_body(store: &Arc<Store>, segment: u32, stored: Stored) -> Result<BodyFile, Failure> {
+    let (io, layout, id) = (store.options.io.clone(), store.layout.clone(), store.id);
+    store
+        .pool
+        .run(move || BodyFile::open(&*io, &layout, id, segment, &stored))
+        .await?
+}

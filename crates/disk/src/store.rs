@@ -1,0 +1,115 @@
+//! What all parts of an open store share.
+
+use crate::format::StoreId;
+use crate::index::Index;
+use crate::io::{File, Io};
+use crate::pool::Pool;
+use crate::segment::{Layout, Segments};
+use crate::spill::{Reservation, SpillFile};
+use crate::stats::{Counters, DiskStats};
+use crate::writer::Queue;
+use crate::{DiskOptions, read::Stored};
+use forebay_live::LiveWrites;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// What a write in progress carries: the file that its body was moved to, once it outgrew memory.
+pub(crate) type Spilled = OnceLock<Arc<SpillFile>>;
+
+/// An open store. The writer thread alone changes index, segments and logs; all others read.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) options: DiskOptions,
+    pub(crate) layout: Layout,
+    pub(crate) id: StoreId,
+    pub(crate) index: Index,
+    pub(crate) segments: Segments,
+    pub(crate) live: Arc<LiveWrites<Spilled>>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) pool: Pool,
+    pub(crate) queue: Queue,
+    /// Bytes of body files of writes in progress.
+    pub(crate) spilling: Arc<AtomicU64>,
+    pub(crate) next_segment: AtomicU32,
+    next_generation: AtomicU64,
+    lock: Mutex<Option<Arc<dyn File>>>,
+}
+
+/// What recovery found.
+pub(crate) struct Recovered {
+    pub(crate) layout: Layout,
+    pub(crate) id: StoreId,
+    pub(crate) index: Index,
+    pub(crate) segments: Segments,
+    pub(crate) next_segment: u32,
+    pub(crate) next_generation: u64,
+    pub(crate) lock: Arc<dyn File>,
+}
+
+impl Store {
+    pub(crate) fn new(options: DiskOptions, found: Recovered) -> Self {
+        Store {
+            options,
+            layout: found.layout,
+            id: found.id,
+            index: found.index,
+            segments: found.segments,
+            live: Arc::default(),
+            counters: Arc::default(),
+            pool: Pool::default(),
+            queue: Queue::default(),
+            spilling: Arc::default(),
+            next_segment: AtomicU32::new(found.next_segment),
+            next_generation: AtomicU64::new(found.next_generation),
+            lock: Mutex::new(Some(found.lock)),
+        }
+    }
+
+    pub(crate) fn io(&self) -> &dyn Io {
+        &*self.options.io
+    }
+
+    /// A number that no entry and no write of this store ever had.
+    pub(crate) fn new_generation(&self) -> u64 {
+        self.next_generation.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What the store occupies on disk.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.segments.footprint_bytes() + self.spilling.load(Ordering::Acquire)
+    }
+
+    /// Takes room that the writer has made.
+    pub(crate) fn reserve(&self, bytes: u64) -> Reservation {
+        Reservation::new(self.spilling.clone(), bytes)
+    }
+
+    /// Lets another process have the directory.
+    pub(crate) fn release_lock(&self) {
+        *self.lock.lock() = None;
+    }
+
+    pub(crate) fn stats(&self) -> DiskStats {
+        let mut stats = DiskStats {
+            entries: self.index.len() as u64,
+            resident_bytes: self.used_bytes(),
+            capacity_bytes: self.options.capacity_bytes,
+            segments: self.segments.len() as u64,
+            live_writes: self.live.len() as u64,
+            ..DiskStats::default()
+        };
+        self.counters.fill(&mut stats);
+        stats
+    }
+}
+
+/// What an entry weighs: its bytes on disk, whatever they are rounded up to.
+pub(crate) fn weight_bytes(stored: &Stored) -> usize {
+    let body_file = if stored.body_in_file() {
+        crate::format::body::file_bytes(stored.header.body_len)
+    } else {
+        0
+    };
+    stored.header.record_bytes() + body_file as usize
+}

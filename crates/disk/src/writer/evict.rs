@@ -1,0 +1,154 @@
+//! Making room: the oldest segment goes as a whole, but for what was read of it.
+
+use super::append::slot_of;
+use super::{After, Writer};
+use crate::format::footer::{ITEM_BYTES, Item};
+use crate::format::record::Kind;
+use crate::recovery::load_items;
+use crate::segment::Segment;
+use crate::store::weight_bytes;
+use forebay_core::{ErrorKind, Result};
+use std::io;
+use std::sync::Arc;
+
+/// What a new segment and rounding can cost beyond the records themselves.
+const SLACK_BYTES: u64 = 16 << 10;
+
+impl Writer {
+    /// Evicts until so many bytes more fit into the capacity.
+    pub(super) fn make_room(&mut self, bytes: u64) -> Result<()> {
+        let capacity = self.store.options.capacity_bytes;
+        loop {
+            let items = self.batch.pending.len() as u64 * ITEM_BYTES as u64;
+            let used = self.store.used_bytes() + self.batch.len_bytes + items;
+            if used.saturating_add(bytes).saturating_add(SLACK_BYTES) <= capacity {
+                return Ok(());
+            }
+            self.flush();
+            let evicted = self.evict_oldest();
+            match evicted {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.store.counters.refused.add(1);
+                    return Err(ErrorKind::Refused.error(format!(
+                        "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
+                    )));
+                }
+                Err(error) => return Err(self.failed("evict the oldest segment", error)),
+            }
+        }
+    }
+
+    /// Drops segments from the oldest on as long as nothing in them is stored any more. Never a younger one before an
+    /// older: it may hold the tombstone of what the older one holds.
+    pub(super) fn reclaim(&mut self) {
+        while let Some(oldest) = self.store.segments.oldest()
+            && oldest.live() == 0
+        {
+            if self.active_number() == Some(oldest.number) {
+                self.active = None;
+            }
+            if let Err(error) = self.drop_segment(&oldest) {
+                let _ = self.failed("remove an empty segment", error);
+                return;
+            }
+        }
+    }
+
+    /// `false` if there is no segment.
+    fn evict_oldest(&mut self) -> io::Result<bool> {
+        let Some(oldest) = self.store.segments.oldest() else {
+            return Ok(false);
+        };
+        if self.active_number() == Some(oldest.number) {
+            self.seal();
+        }
+        let freed = oldest.footprint_bytes();
+        let items = load_items(&*oldest.log, oldest.number, self.id())?;
+        self.keep_read_entries(&oldest, &items, freed / 4);
+        let mut evicted = 0;
+        for item in &items {
+            evicted += self.evict(item, oldest.number);
+        }
+        if oldest.live() > 0 {
+            evicted += self.evict_by_index(&oldest); // its footer and records did not tell of all
+        }
+        self.drop_segment(&oldest)?;
+        let counters = &self.store.counters;
+        counters.evicted_entries.add(evicted);
+        counters.evicted_bytes.add(freed);
+        counters.evicted_segments.add(1);
+        Ok(true)
+    }
+
+    /// Appends what was read since it was written once more, up to a budget.
+    fn keep_read_entries(&mut self, oldest: &Arc<Segment>, items: &[Item], budget_bytes: u64) {
+        let mut left = budget_bytes;
+        for item in items {
+            let slot = slot_of(item, oldest.number);
+            if self.store.index.get(&item.key) != Some(slot) || !self.store.index.was_hit(&item.key) {
+                continue;
+            }
+            let Ok(Some(stored)) = self.store.read_record_blocking(&item.key, slot) else {
+                continue;
+            };
+            let weight = weight_bytes(&stored) as u64;
+            if weight > left || self.place().is_err() {
+                continue;
+            }
+            left -= weight;
+            let meta = stored.meta.clone();
+            self.append_rewritten(stored, meta, slot, |moved_from| After::Keep { moved_from });
+        }
+        self.flush();
+    }
+
+    fn evict(&mut self, item: &Item, segment: u32) -> u64 {
+        let is_entry = matches!(item.kind, Some(Kind::Entry | Kind::FileEntry));
+        if !is_entry || self.store.index.get(&item.key) != Some(slot_of(item, segment)) {
+            return 0;
+        }
+        if let Some(old) = self.store.index.remove(&item.key) {
+            self.let_go(old, None);
+        }
+        1
+    }
+
+    fn evict_by_index(&mut self, segment: &Segment) -> u64 {
+        let mut keys = Vec::new();
+        self.store.index.for_each(|key, slot| {
+            if slot.segment == segment.number {
+                keys.push(*key);
+            }
+        });
+        for key in &keys {
+            if let Some(old) = self.store.index.remove(key) {
+                self.let_go(old, None);
+            }
+        }
+        keys.len() as u64
+    }
+
+    /// Removes a segment from the disk. Readers have its files open. If the log cannot be removed, the segment stays
+    /// the oldest: a younger one must not go before it.
+    fn drop_segment(&mut self, segment: &Segment) -> io::Result<()> {
+        let (io, layout) = (self.store.io(), &self.store.layout);
+        for generation in segment.bodies() {
+            if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
+                let _ = self.failed("remove a body file", error); // the next open removes it
+            }
+        }
+        gone(io.remove_file(&layout.log(segment.number)))?;
+        // Someone else's file may be in it; then it stays.
+        let _ = io.remove_dir(&layout.segment(segment.number));
+        self.store.segments.remove(segment.number);
+        Ok(())
+    }
+}
+
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,271 @@
+//! The one thread that changes a store. The order in which it takes operations is the order in the log and the order in
+//! which they take effect, so that memory and disk never disagree about what came last.
+
+mod append;
+mod evict;
+mod operations;
+mod queue;
+
+pub(crate) use append::slot_of;
+pub(crate) use queue::Queue;
+
+use crate::format::StoreId;
+use crate::format::footer::Item;
+use crate::index::Slot;
+use crate::io::File;
+use crate::options::Sync;
+use crate::segment::Segment;
+use crate::spill::{Reservation, Spill};
+use crate::store::{Spilled, Store};
+use bytes::Bytes;
+use forebay_core::{CacheEntryId, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
+use forebay_live::LiveGuard;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use tokio::sync::oneshot;
+
+/// Where an operation's result goes. Nobody may be waiting for it any more.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T>>;
+
+/// What the writer can be asked for.
+pub(crate) enum Op {
+    /// Admit an entry.
+    Commit(Box<Commit>),
+    /// Remove an entry, whatever its generation or only this one.
+    Purge {
+        key: HashBinary,
+        only: Option<CacheEntryId>,
+        purge_type: PurgeType,
+        reply: Reply<PurgeOutcome>,
+    },
+    /// Give an entry another meta.
+    Rewrite {
+        key: HashBinary,
+        only: Option<CacheEntryId>,
+        change: Change,
+        reply: Reply<PurgeOutcome>,
+    },
+    /// Drop an entry that was found damaged, unless the slot is another by now; whether it was dropped.
+    Heal {
+        key: HashBinary,
+        slot: Slot,
+        what: &'static str,
+        reply: Reply<bool>,
+    },
+    /// Make room for so many bytes of a body file.
+    Reserve { bytes: u64, reply: Reply<Reservation> },
+}
+
+/// An entry to admit. The guard keeps the write findable until the index has the entry.
+pub(crate) struct Commit {
+    pub(crate) guard: LiveGuard<Spilled>,
+    pub(crate) meta: Bytes,
+    pub(crate) body: CommitBody,
+    pub(crate) body_len: u64,
+    pub(crate) reply: Reply<usize>,
+}
+
+/// Where the body of an entry to admit is.
+pub(crate) enum CommitBody {
+    Inline { chunks: Vec<Bytes>, table: Vec<u64> },
+    File { spill: Spill, table_checksum: u64 },
+}
+
+/// What becomes of a meta.
+pub(crate) enum Change {
+    /// This one, encoded.
+    Replace(Bytes),
+    /// The same, not fresh any more at that time.
+    Expire(SystemTime),
+}
+
+/// The writer's own state.
+pub(crate) struct Writer {
+    store: Arc<Store>,
+    active: Option<Active>,
+    batch: Batch,
+    /// Files with bytes that are not synced, the active log aside.
+    unsynced: Vec<Arc<dyn File>>,
+    dirty_since: Option<Instant>,
+}
+
+/// The segment that is appended to.
+struct Active {
+    segment: Arc<Segment>,
+    /// Where the next record goes.
+    end: u64,
+    items: Vec<Item>,
+}
+
+/// Records that are written together.
+#[derive(Default)]
+struct Batch {
+    buffers: Vec<Bytes>,
+    len_bytes: u64,
+    pending: Vec<Pending>,
+    keys: HashSet<HashBinary>,
+}
+
+/// One record of a batch, and what follows once it is written.
+struct Pending {
+    item: Item,
+    after: After,
+}
+
+enum After {
+    Admit {
+        guard: LiveGuard<Spilled>,
+        spill: Option<Spill>,
+        weight_bytes: usize,
+        reply: Reply<usize>,
+    },
+    Purge {
+        only: Option<CacheEntryId>,
+        purge_type: PurgeType,
+        reply: Reply<PurgeOutcome>,
+    },
+    Rewrite {
+        moved_from: Option<u32>,
+        reply: Reply<PurgeOutcome>,
+    },
+    Keep {
+        moved_from: Option<u32>,
+    },
+    Heal {
+        reply: Reply<bool>,
+    },
+}
+
+/// A batch is written when it has grown to this, though more may be queued.
+const BATCH_BYTES_MAX: u64 = 4 << 20;
+
+impl Store {
+    /// Hands an operation to the writer and waits for its result. Dropping the future does not take it back.
+    pub(crate) async fn submit<T>(self: &Arc<Self>, op: impl FnOnce(Reply<T>) -> Op) -> Result<T> {
+        let (reply, result) = oneshot::channel();
+        self.queue.push(op(reply), || {
+            let writer = Writer::new(self.clone());
+            std::thread::Builder::new()
+                .name("forebay-write".into())
+                .spawn(move || writer.run())
+        })?;
+        result
+            .await
+            .unwrap_or_else(|_| Err(ErrorKind::StorageFailed.error("the store was closed meanwhile")))
+    }
+
+    /// Drops an entry that was found damaged; whether it still was the one at that slot.
+    pub(crate) async fn heal(self: &Arc<Self>, key: HashBinary, slot: Slot, what: &'static str) -> bool {
+        let healed = self
+            .submit(|reply| Op::Heal {
+                key,
+                slot,
+                what,
+                reply,
+            })
+            .await;
+        healed.unwrap_or(true) // a store that is closing serves it no more either
+    }
+
+    /// Has the writer finish what is queued, seal the log and end. Blocks.
+    pub(crate) fn close(&self) {
+        self.queue.close();
+        self.release_lock();
+    }
+}
+
+impl Writer {
+    fn new(store: Arc<Store>) -> Self {
+        Writer {
+            store,
+            active: None,
+            batch: Batch::default(),
+            unsynced: Vec::new(),
+            dirty_since: None,
+        }
+    }
+
+    fn run(mut self) {
+        let store = self.store.clone();
+        let _end = store.queue.end_guard();
+        while let Some(ops) = store.queue.take(self.sync_due()) {
+            for op in ops {
+                self.handle(op);
+                if self.batch.len_bytes >= BATCH_BYTES_MAX {
+                    self.flush();
+                }
+            }
+            self.flush();
+            if self.sync_due().is_some_and(|due| due <= Instant::now()) {
+                self.sync();
+            }
+        }
+        self.seal();
+        if self.store.options.sync != Sync::Never {
+            self.sync();
+        }
+    }
+
+    fn handle(&mut self, op: Op) {
+        match op {
+            Op::Commit(commit) => self.commit(*commit),
+            Op::Purge {
+                key,
+                only,
+                purge_type,
+                reply,
+            } => self.purge(key, only, purge_type, reply),
+            Op::Rewrite {
+                key,
+                only,
+                change,
+                reply,
+            } => self.rewrite(key, only, change, reply),
+            Op::Heal {
+                key,
+                slot,
+                what,
+                reply,
+            } => self.heal(key, slot, what, reply),
+            Op::Reserve { bytes, reply } => {
+                let room = self.make_room(bytes).map(|()| self.store.reserve(bytes));
+                let _ = reply.send(room); // unsent, it is given back
+            }
+        }
+    }
+
+    fn id(&self) -> StoreId {
+        self.store.id
+    }
+
+    fn sync_due(&self) -> Option<Instant> {
+        match self.store.options.sync {
+            Sync::Interval(interval) => self.dirty_since.and_then(|since| since.checked_add(interval)),
+            Sync::Never | Sync::Always => None,
+        }
+    }
+
+    /// Makes everything durable that was written. What fails is counted and tried again with the next.
+    fn sync(&mut self) {
+        let io = &self.store.options.io;
+        let mut failed = None;
+        let mut attempt = |result: std::io::Result<()>| failed = failed.take().or(result.err());
+        for file in self.unsynced.drain(..) {
+            attempt(file.sync());
+        }
+        if let Some(active) = &self.active {
+            attempt(active.segment.log.sync());
+            attempt(io.sync_dir(&self.store.layout.segment(active.segment.number)));
+        }
+        attempt(io.sync_dir(&self.store.layout.segments()));
+        self.dirty_since = None;
+        if let Some(error) = failed {
+            self.store.counters.write_errors.add(1);
+            log::warn!(
+                "cannot sync the store in {}: {error}",
+                self.store.layout.root().display()
+            );
+        }
+    }
+}

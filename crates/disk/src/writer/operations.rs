@@ -1,0 +1,287 @@
+//! What the writer does for each operation, up to the record that it appends.
+
+use super::{After, Change, Commit, CommitBody, Pending, Reply, Writer};
+use crate::format::body;
+use crate::format::record::{Header, Kind};
+use crate::index::Slot;
+use crate::read::{Failure, Stored};
+use crate::store::weight_bytes;
+use bytes::Bytes;
+use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
+use std::io;
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+impl Writer {
+    pub(super) fn commit(&mut self, commit: Commit) {
+        let Commit {
+            guard,
+            meta,
+            body,
+            body_len,
+            reply,
+        } = commit;
+        self.settle(guard.key());
+        let (kind, table) = match &body {
+            CommitBody::Inline { table, .. } => (Kind::Entry, table.clone()),
+            CommitBody::File { table_checksum, .. } => (Kind::FileEntry, vec![*table_checksum]),
+        };
+        let generation = guard.id().get();
+        let meta_checksum = xxh3_64_with_seed(&meta, self.id().generation_seed(generation));
+        let meta_len = meta.len() as u32; // fits: CacheMeta::encode refuses what would not
+        let header = Header {
+            kind,
+            key: *guard.key(),
+            generation,
+            meta_len,
+            body_len,
+            meta_checksum,
+        };
+        let mut weight = header.record_bytes();
+        if kind == Kind::FileEntry {
+            weight += body::file_bytes(body_len) as usize;
+        }
+        if guard.is_purged() {
+            // As if it had been purged right after it was admitted.
+            drop((body, guard));
+            let _ = reply.send(Ok(weight));
+            return;
+        }
+        let (chunks, spill) = match body {
+            CommitBody::Inline { chunks, .. } => (chunks, None),
+            CommitBody::File { spill, .. } => (Vec::new(), Some(spill)),
+        };
+        if let Err(error) = self
+            .make_room(header.record_bytes() as u64)
+            .and_then(|()| self.place())
+        {
+            drop((guard, spill));
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let spill = match spill.map(|mut spill| spill.move_to(self.active_body(generation)).map(|()| spill)) {
+            None => None,
+            Some(Ok(spill)) => Some(spill),
+            Some(Err(error)) => {
+                let _ = reply.send(Err(self.failed("move a body file into its segment", error)));
+                return;
+            }
+        };
+        let after = After::Admit {
+            guard,
+            spill,
+            weight_bytes: weight,
+            reply,
+        };
+        self.append(header, &table, &meta, chunks, after);
+    }
+
+    pub(super) fn purge(
+        &mut self,
+        key: HashBinary,
+        only: Option<CacheEntryId>,
+        purge_type: PurgeType,
+        reply: Reply<PurgeOutcome>,
+    ) {
+        self.settle(&key);
+        match self.slot(&key, only) {
+            None => {
+                let live = self.purge_live(&key, only, purge_type);
+                let outcome = live.map_or(PurgeOutcome::NotFound, |id| PurgeOutcome::Purged(Some(id)));
+                let _ = reply.send(Ok(outcome));
+            }
+            Some(slot) => self.append_tombstone(
+                key,
+                slot,
+                After::Purge {
+                    only,
+                    purge_type,
+                    reply,
+                },
+            ),
+        }
+    }
+
+    /// Hides the writes in progress that a purge is for; the id of one of them.
+    pub(super) fn purge_live(
+        &self,
+        key: &HashBinary,
+        only: Option<CacheEntryId>,
+        purge_type: PurgeType,
+    ) -> Option<CacheEntryId> {
+        if purge_type == PurgeType::Eviction {
+            return None;
+        }
+        self.store.live.with_key(key, |writes| match only {
+            Some(id) => writes.purge_exact(id).then_some(id),
+            None => {
+                let newest = writes.newest().map(|write| write.id());
+                writes.purge().then_some(newest)?
+            }
+        })
+    }
+
+    pub(super) fn heal(&mut self, key: HashBinary, slot: Slot, what: &'static str, reply: Reply<bool>) {
+        self.settle(&key);
+        if self.store.index.get(&key) != Some(slot) {
+            let _ = reply.send(Ok(false));
+            return;
+        }
+        self.store.counters.corrupt_entries.add(1);
+        let segment = self.store.layout.segment(slot.segment);
+        log::warn!(
+            "entry {} in {} is dropped: {what}",
+            slot.generation,
+            segment.display()
+        );
+        self.append_tombstone(key, slot, After::Heal { reply });
+    }
+
+    fn append_tombstone(&mut self, key: HashBinary, slot: Slot, after: After) {
+        let generation = slot.generation;
+        let header = Header {
+            kind: Kind::Tombstone,
+            key,
+            generation,
+            meta_len: 0,
+            body_len: 0,
+            meta_checksum: 0,
+        };
+        match self.place() {
+            Ok(()) => self.append(header, &[], &Bytes::new(), Vec::new(), after),
+            Err(error) => {
+                let pending = Pending {
+                    item: self.item_of(&header, 0),
+                    after,
+                };
+                self.fail(pending, &error.to_string());
+            }
+        }
+    }
+
+    pub(super) fn rewrite(
+        &mut self,
+        key: HashBinary,
+        only: Option<CacheEntryId>,
+        change: Change,
+        reply: Reply<PurgeOutcome>,
+    ) {
+        self.settle(&key);
+        let Some(slot) = self.slot(&key, only) else {
+            let _ = reply.send(Ok(PurgeOutcome::NotFound));
+            return;
+        };
+        match self.rewritten(&key, slot, change) {
+            Ok(Some((stored, meta))) => self.append_rewritten(stored, meta, slot, |moved_from| {
+                After::Rewrite { moved_from, reply }
+            }),
+            Ok(None) => {
+                let _ = reply.send(Ok(PurgeOutcome::NotFound));
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+        }
+    }
+
+    /// The entry as it is, and the meta that it will have; `None` if it has gone meanwhile.
+    fn rewritten(&mut self, key: &HashBinary, slot: Slot, change: Change) -> Result<Option<(Stored, Bytes)>> {
+        let stored = match self.store.read_record_blocking(key, slot) {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Ok(None),
+            Err(Failure::Io(error)) => {
+                self.store.counters.read_errors.add(1);
+                return Err(ErrorKind::StorageFailed.because("read the entry whose meta is to change", error));
+            }
+            Err(Failure::Damaged(what)) => {
+                let (reply, _) = tokio::sync::oneshot::channel();
+                self.heal(*key, slot, what, reply);
+                return Ok(None);
+            }
+        };
+        let meta = match change {
+            Change::Replace(meta) => meta,
+            Change::Expire(now) => {
+                let mut meta = CacheMeta::decode(stored.meta.clone())?;
+                // Fresh means up to that very instant.
+                meta.expire_at(now.checked_sub(Duration::from_nanos(1)).unwrap_or(now));
+                meta.encode()?.into()
+            }
+        };
+        self.make_room((weight_bytes(&stored) + meta.len()) as u64)?;
+        // Making room may have moved the entry or dropped it.
+        match self.store.index.get(key) {
+            Some(now) if now == slot => self.place().map(|()| Some((stored, meta))),
+            Some(now) if now.generation == slot.generation => self.rewritten(key, now, Change::Replace(meta)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Appends an entry once more, with this meta. A body file moves along.
+    pub(super) fn append_rewritten(
+        &mut self,
+        stored: Stored,
+        meta: Bytes,
+        slot: Slot,
+        after: impl FnOnce(Option<u32>) -> After,
+    ) {
+        let seed = self.id().generation_seed(slot.generation);
+        let header = Header {
+            meta_len: meta.len() as u32, // fits: CacheMeta::encode refuses what would not
+            meta_checksum: xxh3_64_with_seed(&meta, seed),
+            ..stored.header
+        };
+        let moved_from =
+            (stored.body_in_file() && Some(slot.segment) != self.active_number()).then_some(slot.segment);
+        let after = after(moved_from);
+        if let Some(from) = moved_from {
+            let from = self.store.layout.body(from, slot.generation);
+            if let Err(error) = self.store.io().rename(&from, &self.active_body(slot.generation)) {
+                let error = self.failed("move a body file to a newer segment", error);
+                let after = after.without_move();
+                self.fail(
+                    Pending {
+                        item: self.item_of(&header, 0),
+                        after,
+                    },
+                    &error.to_string(),
+                );
+                return;
+            }
+        }
+        self.append(header, &stored.table, &meta, vec![stored.inline_body], after);
+    }
+
+    /// Writes what is pending if it concerns this key, so that index and purge marks are as the log says.
+    fn settle(&mut self, key: &HashBinary) {
+        if self.batch.keys.contains(key) {
+            self.flush();
+        }
+    }
+
+    fn slot(&self, key: &HashBinary, only: Option<CacheEntryId>) -> Option<Slot> {
+        let slot = self.store.index.get(key)?;
+        only.is_none_or(|id| id.get() == slot.generation).then_some(slot)
+    }
+
+    /// Counts a failure and words it.
+    pub(super) fn failed(&self, what: &str, error: io::Error) -> Box<forebay_core::Error> {
+        self.store.counters.write_errors.add(1);
+        let context = format!("{what}, in {}", self.store.layout.root().display());
+        ErrorKind::StorageFailed.because(context, error)
+    }
+}
+
+impl After {
+    /// The same, for a body file that has stayed where it was.
+    fn without_move(self) -> After {
+        match self {
+            After::Rewrite { reply, .. } => After::Rewrite {
+                moved_from: None,
+                reply,
+            },
+            After::Keep { .. } => After::Keep { moved_from: None },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the tests of the store share.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test target uses a part of it"
+)]
+
+use bytes::Bytes;
+use forebay_core::{
+    CacheKey, CacheMeta, HandleHit, HitHandler, MissFinishType, ResponseHead, Result, SpanHandle, Storage,
+};
+use forebay_disk::{DiskOptions, DiskStorage};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+pub(crate) fn key(name: &str) -> CacheKey {
+    CacheKey::new("", name, "")
+}
+
+pub(crate) fn meta(tag: &str) -> CacheMeta {
+    let now = SystemTime::now();
+    let head = ResponseHead::builder(200).header("ETag", tag).build().unwrap();
+    CacheMeta::new(now + Duration::from_secs(60), now, 10, 20, head)
+}
+
+/// A body that differs at every offset and from every other seed.
+pub(crate) fn body(len: usize, seed: u64) -> Bytes {
+    let mut state = seed.wrapping_mul(2).wrapping_add(1);
+    let next = |_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..len).map(next).collect()
+}
+
+pub(crate) fn none() -> SpanHandle {
+    SpanHandle::none()
+}
+
+pub(crate) fn open(dir: &Path, capacity_bytes: u64) -> DiskStorage {
+    DiskOptions::new(dir)
+        .capacity_bytes(capacity_bytes)
+        .open()
+        .unwrap()
+}
+
+pub(crate) async fn put(store: &DiskStorage, name: &str, body: &Bytes) -> Result<usize> {
+    put_chunked(store, name, body, 100_000).await
+}
+
+pub(crate) async fn put_chunked(store: &DiskStorage, name: &str, body: &Bytes, chunk: usize) -> Result<usize> {
+    let mut miss = store.get_miss_handler(&key(name), &meta(name), &none()).await?;
+    let mut rest = body.clone();
+    while !rest.is_empty() {
+        let now = rest.split_to(rest.len().min(chunk));
+        miss.write_body(now, false).await?;
+    }
+    match miss.finish().await? {
+        MissFinishType::Created(weight) => Ok(weight),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) async fn find(store: &DiskStorage, name: &str) -> Option<(CacheMeta, HitHandler)> {
+    store.lookup(&key(name), &none()).await.unwrap()
+}
+
+pub(crate) async fn get(store: &DiskStorage, name: &str) -> Option<Bytes> {
+    let (_, mut hit) = find(store, name).await?;
+    Some(read(&mut *hit).await.unwrap())
+}
+
+pub(crate) async fn read(hit: &mut dyn HandleHit) -> Result<Bytes> {
+    let mut all = Vec::new();
+    while let Some(chunk) = hit.read_body().await? {
+        assert!(!chunk.is_empty() && chunk.len() <= 1 << 20);
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.into())
+}
+
+/// The bytes that a directory occupies, with everything in it.
+pub(crate) fn disk_usage(dir: &Path) -> u64 {
+    let mut total = 0;
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        total += if metadata.is_dir() {
+            disk_usage(&entry.path())
+        } else {
+            metadata.len()
+        };
+    }
+    total
+}
+
+/// Every file below a directory.
+pub(crate) fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.push(path)
+        }
+    }
+    found.sort();
+    found
+}
