@@ -17,7 +17,7 @@ use crate::origin::Origin;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "forebay-proxy", version, max_term_width = 100)]
 pub struct Flags {
-    /// Where requests go that the cache cannot answer: http://HOST[:PORT]. Its name is resolved once, at start
+    /// Where requests go that the cache cannot answer: http://HOST or http://HOST:PORT. Its name is resolved once, at start
     #[arg(long, value_name = "URL")]
     pub origin: String,
 

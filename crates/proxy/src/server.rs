@@ -34,7 +34,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// SIGTERM sleeps through its whole grace period, whether or not a request is open.
 ///
 /// # Errors
-/// One line that says what could not be opened, bound or closed.
+/// One line that says what could not be opened or bound.
 pub fn run(config: Config) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
@@ -44,7 +44,8 @@ pub fn run(config: Config) -> Result<(), String> {
     let served = runtime.block_on(serve(config));
     // Requests that outlived the grace period end here, before the store is closed under them.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    served?.close()
+    served?.close();
+    Ok(())
 }
 
 async fn serve(config: Config) -> Result<Store, String> {
