@@ -1,5 +1,10 @@
-//! Prints SPEC.md as `rules.toml` makes it.
+//! Writes SPEC.md anew, as `rules.toml` makes it.
 
-fn main() {
-    print!("{}", forebay_conformance::spec::render());
+use std::path::Path;
+
+fn main() -> std::io::Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("SPEC.md");
+    std::fs::write(&path, forebay_conformance::spec::render())?;
+    println!("wrote {}", path.display());
+    Ok(())
 }

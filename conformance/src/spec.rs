@@ -83,8 +83,7 @@ mod tests {
     fn the_committed_spec_is_that_of_the_rules() {
         assert!(
             super::render() == include_str!("../SPEC.md"),
-            "SPEC.md differs from rules.toml: run `cargo xtask conformance --spec`, or \
-             `cargo run -p forebay-conformance --example spec > conformance/SPEC.md`"
+            "SPEC.md differs from rules.toml: run `cargo xtask conformance --spec`"
         );
     }
 }
