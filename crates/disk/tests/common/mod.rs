@@ -26,13 +26,15 @@ pub(crate) fn meta(tag: &str) -> CacheMeta {
 /// A body that differs at every offset and from every other seed.
 pub(crate) fn body(len: usize, seed: u64) -> Bytes {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    let next = |_| {
+    let mut out = Vec::with_capacity(len + 8);
+    while out.len() < len {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..len).map(next).collect()
+        out.extend_from_slice(&(state ^ (state >> 32)).to_le_bytes());
+    }
+    out.truncate(len);
+    out.into()
 }
 
 pub(crate) fn none() -> SpanHandle {
@@ -50,7 +52,12 @@ pub(crate) async fn put(store: &DiskStorage, name: &str, body: &Bytes) -> Result
     put_chunked(store, name, body, 100_000).await
 }
 
-pub(crate) async fn put_chunked(store: &DiskStorage, name: &str, body: &Bytes, chunk: usize) -> Result<usize> {
+pub(crate) async fn put_chunked(
+    store: &DiskStorage,
+    name: &str,
+    body: &Bytes,
+    chunk: usize,
+) -> Result<usize> {
     let mut miss = store.get_miss_handler(&key(name), &meta(name), &none()).await?;
     let mut rest = body.clone();
     while !rest.is_empty() {
