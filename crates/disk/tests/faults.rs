@@ -4,8 +4,8 @@ mod common;
 
 use common::*;
 use forebay_core::{ErrorKind, PurgeTarget, PurgeType, Storage};
-use forebay_disk::DiskOptions;
 use forebay_disk::io::{Fault, FaultyIo, Operation};
+use forebay_disk::{DiskOptions, Sync};
 use std::path::Path;
 
 const CAPACITY: u64 = 4 << 20;
@@ -90,6 +90,28 @@ async fn short_reads_and_writes_change_nothing() {
     drop(store);
     let store = open_faulty(dir.path(), &io).unwrap();
     assert_eq!(get(&store, "270000").await.unwrap(), body(270_000, 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_synced_is_not_admitted_where_every_commit_is_to_be_durable() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = DiskOptions::new(dir.path())
+        .sync(Sync::Always)
+        .io(io.clone())
+        .open()
+        .unwrap();
+    for size in [1_000, 500_000] {
+        put(&store, "a", &body(size, 1)).await.unwrap();
+        io.set_plan(|call| (call.operation == Operation::Sync).then_some(Fault::Errno(EIO)));
+        put(&store, "a", &body(size, 2)).await.unwrap_err();
+        io.heal();
+        assert_eq!(get(&store, "a").await.unwrap(), body(size, 1));
+    }
+    drop(store);
+    assert_eq!(
+        get(&open(dir.path(), CAPACITY), "a").await.unwrap(),
+        body(500_000, 1)
+    );
 }
 
 /// A run through all that a store does, which fails at the n-th call for every n; then what is there is right.

@@ -151,7 +151,10 @@ impl Sweep {
             None => std::fs::remove_file(&target).unwrap(),
         }
         let what = format!("{} {what}", relative.display());
-        let store = DiskOptions::new(copied.path()).capacity_bytes(CAPACITY).open();
+        let store = DiskOptions::new(copied.path())
+            .capacity_bytes(CAPACITY)
+            .sync(Sync::Never)
+            .open();
         let store = store.unwrap_or_else(|error| panic!("{what}: {error}"));
         let mut lost = 0;
         for (name, (len, seed)) in &self.expected {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use forebay_core::{
     CacheKey, CacheMeta, HandleHit, HitHandler, MissFinishType, ResponseHead, Result, SpanHandle, Storage,
 };
-use forebay_disk::{DiskOptions, DiskStorage};
+use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -44,6 +44,7 @@ pub(crate) fn none() -> SpanHandle {
 pub(crate) fn open(dir: &Path, capacity_bytes: u64) -> DiskStorage {
     DiskOptions::new(dir)
         .capacity_bytes(capacity_bytes)
+        .sync(Sync::Never)
         .open()
         .unwrap()
 }
