@@ -1,1 +1,32 @@
-//! conformance
+//! Tells the author of a storage backend which rules of the storage contract the backend breaks.
+//!
+//! The contract is data (`rules.toml`); `SPEC.md` is the same for people. One call puts a backend under the whole of it:
+//! write a [`Harness`], hand it to [`main`] in a test target with `harness = false`, and run `cargo test`. There is one
+//! trial per rule. A rule that does not concern the backend, or that has no check, is *ignored* with its reason and
+//! never counts as passed.
+
+mod checks;
+mod cli;
+mod content;
+mod context;
+mod harness;
+mod hit;
+mod log;
+mod ops;
+mod outcome;
+mod panics;
+mod poll;
+pub mod reference;
+mod report;
+mod rules;
+mod runner;
+pub mod spec;
+mod writer;
+
+pub use async_trait::async_trait;
+pub use cli::{judge, main};
+pub use context::Options;
+pub use harness::{Capabilities, Gauges, Harness, KnownFailure, Opened, Site};
+pub use outcome::{Failure, Status, Verdict};
+pub use report::{Report, table};
+pub use rules::{Area, Capability, Class, Level, Rule, rules};

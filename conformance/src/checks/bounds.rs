@@ -1,0 +1,350 @@
+//! Bounds: capacity, memory, and what is left when all is over.
+
+use crate::content::{Version, body, difference, key, meta};
+use crate::context::{Context, Opened};
+use crate::harness::Gauges;
+use crate::ops::harness;
+use crate::outcome::{Checked, Stop, broken, ensure};
+use crate::poll::Patience;
+use forebay_core::{CacheMeta, PurgeType, ResponseHead};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// Bodies of the suite have at most that.
+const BODY_BYTES_MAX: u64 = 3 << 20;
+
+pub(super) async fn refused(cx: &Context) -> Checked<()> {
+    let (store, capacity) = cx.fresh_small().await?;
+    let (k, old) = (key("k"), Version::new(1, 100));
+    store.put(&k, &old).await?;
+    let too_large = capacity + capacity / 2;
+    let mut writer = match store.try_writer(&k, &meta(2)).await? {
+        Ok(writer) => writer,
+        Err(_) => return expect_old_or_miss(&store, &old).await,
+    };
+    let mut written = 0;
+    while written < too_large {
+        let chunk = body(2, 256 << 10);
+        written += chunk.len() as u64;
+        if writer.try_write(chunk, written >= too_large).await?.is_err() {
+            writer.abort();
+            return expect_old_or_miss(&store, &old).await;
+        }
+    }
+    match writer.try_finish().await? {
+        Err(_) => expect_old_or_miss(&store, &old).await,
+        Ok(weight) => {
+            let text = format!("Created({weight}) of {written} bytes in a capacity of {capacity}");
+            broken("an error: the entry is larger than the storage", text)
+        }
+    }
+}
+
+async fn expect_old_or_miss(store: &Opened, old: &Version) -> Checked<()> {
+    store.which(&key("k"), &[old]).await?;
+    let next = Version::new(3, 200);
+    store.put(&key("k"), &next).await?;
+    store.expect(&key("k"), &next).await
+}
+
+/// Bytes of all files below a directory.
+fn bytes_below(dir: &Path) -> std::io::Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        // A file may be removed while the tree is walked.
+        let Ok(metadata) = entry.metadata() else { continue };
+        sum += if metadata.is_dir() {
+            bytes_below(&entry.path()).unwrap_or(0)
+        } else {
+            metadata.len()
+        };
+    }
+    Ok(sum)
+}
+
+fn expect_within(cx: &Context, store: &Opened, capacity: u64) -> Checked<()> {
+    if let Some(stored) = cx.gauges(store).stored_bytes {
+        ensure(
+            stored <= capacity,
+            format!("at most {capacity} bytes"),
+            format!("its gauge says {stored}"),
+        )?;
+    }
+    let on_disk = bytes_below(&store.site.dir()).map_err(|e| harness("the size of the directory", e))?;
+    ensure(
+        on_disk <= capacity,
+        format!("at most {capacity} bytes"),
+        format!("its files have {on_disk}"),
+    )
+}
+
+pub(super) async fn capacity(cx: &Context) -> Checked<()> {
+    let (store, capacity) = cx.fresh_small().await?;
+    let mut written = 0;
+    let mut sizes = Vec::new();
+    // Large ones, small ones, empty ones, and some that are written again.
+    while written < 3 * capacity {
+        let number = sizes.len() as u32;
+        let size = match number % 5 {
+            0 => 0,
+            1 => 300,
+            2 => 5000,
+            _ => (capacity / 50).min(BODY_BYTES_MAX) as usize,
+        };
+        let name = if number % 7 == 0 { 0 } else { number };
+        let version = Version::new(number, size);
+        // A bounded storage may refuse; what it takes has to fit.
+        drop(store.try_put(&key(&format!("k{name}")), &version).await?);
+        expect_within(cx, &store, capacity)?;
+        sizes.push(size);
+        written += size as u64 + 100;
+    }
+    let mut found_bytes = 0;
+    for number in 0..sizes.len() {
+        if let Some(mut hit) = store.lookup(&key(&format!("k{number}"))).await? {
+            found_bytes += (hit.read_to_end().await?.len() + hit.meta.head().len_bytes()) as u64;
+        }
+    }
+    ensure(
+        found_bytes <= capacity,
+        format!("at most {capacity} bytes"),
+        format!("{found_bytes} bytes are found"),
+    )?;
+    ensure(
+        found_bytes > capacity / 4,
+        format!("a good part of {capacity} bytes"),
+        format!("only {found_bytes} bytes are found"),
+    )?;
+    metas_count_too(cx).await
+}
+
+/// Entries that are nothing but meta fill a storage as well, and so do updates.
+async fn metas_count_too(cx: &Context) -> Checked<()> {
+    let (store, capacity) = cx.fresh_small().await?;
+    let opaque_bytes = (capacity / 100).min(60_000) as usize;
+    let mut version = Version::new(1, 0);
+    version.meta.set_opaque(body(1, opaque_bytes));
+    let entries = 150_usize
+        .max((capacity as usize * 3 / 2) / opaque_bytes.max(1))
+        .min(2000);
+    for number in 0..entries {
+        drop(store.try_put(&key(&format!("m{number}")), &version).await?);
+        expect_within(cx, &store, capacity)?;
+    }
+    let mut found_bytes = 0;
+    for number in 0..entries {
+        if store.lookup(&key(&format!("m{number}"))).await?.is_some() {
+            found_bytes += opaque_bytes as u64;
+        }
+    }
+    ensure(
+        found_bytes <= capacity,
+        format!("at most {capacity} bytes of metas"),
+        format!("{found_bytes} are found"),
+    )?;
+    for number in 0..50 {
+        let mut larger = meta(number);
+        larger.set_opaque(body(2, 3 * opaque_bytes));
+        store
+            .update(&key(&format!("m{}", entries - 1 - number as usize)), &larger)
+            .await?;
+        expect_within(cx, &store, capacity)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn hot(cx: &Context) -> Checked<()> {
+    let (store, capacity) = cx.fresh_small().await?;
+    let (hot, version) = (key("hot"), Version::new(1, 1000));
+    store.put(&hot, &version).await?;
+    for _ in 0..10 {
+        store.hit(&hot).await?.read_to_end().await?;
+    }
+    let size = (capacity / 100).min(BODY_BYTES_MAX) as usize;
+    for number in 0..200 {
+        store
+            .put(&key(&format!("cold {number}")), &Version::new(number, size))
+            .await?;
+        if number % 5 == 0 {
+            match store.lookup(&hot).await? {
+                Some(mut hit) => drop(hit.read_to_end().await?),
+                None => {
+                    return broken(
+                        "the entry that is read often survives",
+                        format!("evicted by cold entry {number}"),
+                    );
+                }
+            }
+        }
+    }
+    store.expect(&hot, &version).await
+}
+
+pub(super) async fn reader(cx: &Context) -> Checked<()> {
+    let (store, capacity) = cx.fresh_small().await?;
+    let size = (capacity / 10).min(BODY_BYTES_MAX) as usize;
+    let (k, version) = (key("k"), Version::new(1, size));
+    store.put(&k, &version).await?;
+    let mut unread = store.hit(&k).await?;
+    let mut half = store.hit(&k).await?;
+    let already = half.read_at_least(1).await?;
+    // No lookup of it meanwhile: that would keep it.
+    for number in 2..40 {
+        drop(
+            store
+                .try_put(&key(&format!("k{number}")), &Version::new(number, size))
+                .await?,
+        );
+    }
+    if store.lookup(&k).await?.is_some() {
+        let reason = "four capacities of other entries did not evict the one that is being read";
+        return Err(Stop::Skip(reason.to_owned()));
+    }
+    for (hit, already) in [(&mut half, already), (&mut unread, vec![])] {
+        let to_the_end = hit.true_to(&version.body, already).await?;
+        cx.should(
+            to_the_end,
+            "the reader of an evicted entry reads to the end",
+            "it ends with an error",
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn no_prealloc(cx: &Context) -> Checked<()> {
+    // Enough to be seen beside whatever else runs, and not so much that the allocator ends the process.
+    const PROMISED_BYTES: u64 = 3 << 30;
+    let store = cx.fresh().await?;
+    let head = ResponseHead::builder(200)
+        .header("content-length", PROMISED_BYTES.to_string())
+        .build();
+    let now = SystemTime::now();
+    let meta = CacheMeta::new(now, now, 0, 0, head.expect("the line is sound"));
+    let (mapped_before, files_before) = (mapped_bytes(), bytes_below(&store.site.dir()).unwrap_or(0));
+    let mut writer = match store.try_writer(&key("k"), &meta).await? {
+        Ok(writer) => writer,
+        Err(_) => return Ok(()),
+    };
+    drop(writer.try_write(body(1, 1000), false).await?);
+    if let (Some(before), Some(now)) = (mapped_before, mapped_bytes()) {
+        let grown = now.saturating_sub(before);
+        ensure(
+            grown < PROMISED_BYTES * 2 / 3,
+            "memory for the 1000 bytes that came",
+            format!("{grown} bytes more are mapped"),
+        )?;
+    }
+    let grown = bytes_below(&store.site.dir())
+        .unwrap_or(0)
+        .saturating_sub(files_before);
+    ensure(
+        grown < PROMISED_BYTES / 2,
+        "a file for the 1000 bytes that came",
+        format!("{grown} bytes more in files"),
+    )?;
+    if let Some(live) = cx.gauges(&store).live_bytes {
+        ensure(
+            live < 1 << 20,
+            "1000 bytes in flight, and some bookkeeping",
+            format!("its gauge says {live}"),
+        )?;
+    }
+    Ok(())
+}
+
+/// The address space in use, where the system tells.
+fn mapped_bytes() -> Option<u64> {
+    const PAGE_BYTES: u64 = 4096;
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    statm
+        .split(' ')
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|pages| pages * PAGE_BYTES)
+}
+
+/// What a storage holds: its gauges, its files, and its open files.
+#[derive(Debug, PartialEq)]
+struct Held {
+    gauges: Gauges,
+    open_files: usize,
+}
+
+fn held(cx: &Context, store: &Opened) -> Held {
+    let below = store.site.dir();
+    let open = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
+    let files = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(open);
+    Held {
+        gauges: cx.gauges(store),
+        open_files: files.filter(|file| file.starts_with(&below)).count(),
+    }
+}
+
+pub(super) async fn leak(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let (k, version) = (key("k"), Version::new(1, 700_000));
+    store.put(&k, &version).await?;
+    come_and_go(&store, &version).await?;
+    let before = held(cx, &store);
+    for _ in 0..20 {
+        come_and_go(&store, &version).await?;
+    }
+    let mut after = held(cx, &store);
+    // Threads of the backend may still be at it.
+    if let Patience::Clock(limit) = cx.caller().patience {
+        let deadline = tokio::time::Instant::now() + limit.min(Duration::from_secs(3));
+        while grown(&before, &after) && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            after = held(cx, &store);
+        }
+    }
+    ensure(
+        !grown(&before, &after),
+        format!("as before: {before:?}"),
+        format!("{after:?}"),
+    )?;
+    let mut hit = store.hit(&k).await?;
+    let bytes = hit.read_to_end().await?;
+    ensure(
+        difference(&version.body, &bytes).is_none(),
+        "the entry is untouched",
+        "it is not",
+    )
+}
+
+fn grown(before: &Held, after: &Held) -> bool {
+    let more = |of: fn(&Gauges) -> Option<u64>| of(&after.gauges) > of(&before.gauges);
+    after.open_files > before.open_files
+        || more(|g| g.live_writes)
+        || more(|g| g.live_bytes)
+        || more(|g| g.entries)
+        || more(|g| g.stored_bytes)
+}
+
+/// Everything that a bad day brings: half reads, aborted writes, followers that leave.
+async fn come_and_go(store: &Opened, version: &Version) -> Checked<()> {
+    let (k, other) = (key("k"), key("other"));
+    let mut half = store.hit(&k).await?;
+    half.read().await?;
+    let unread = store.hit(&k).await?;
+    for written in [0, 1000, 700_000] {
+        let mut writer = store.writer(&other, version).await?;
+        writer.write(version.body.slice(..written), false).await?;
+        let follower = store.lookup(&other).await?;
+        writer.abort();
+        drop(follower);
+    }
+    let mut writer = store.writer(&other, version).await?;
+    writer.write_at_most(1, version.body.clone(), false).await?;
+    writer.abort();
+    store.put(&other, version).await?;
+    let reader = store.hit(&other).await?;
+    store.purge(&other, PurgeType::Eviction).await?;
+    drop((half, unread, reader));
+    Ok(())
+}

@@ -1,0 +1,440 @@
+//! Stream: followers of writes in progress.
+
+use crate::Capability;
+use crate::content::{Version, difference, key, meta};
+use crate::context::Context;
+use crate::hit::Hit;
+use crate::outcome::{Checked, broken, ensure};
+use crate::writer::Writer;
+use forebay_core::PurgeType;
+use std::task::Poll;
+
+pub(super) async fn tag(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let (k, version) = (key("k"), Version::new(1, 3000));
+    store.put(&k, &Version::new(9, 10)).await?;
+    let mut writer = store.writer(&k, &version).await?;
+    follow_a_prefix(&store, &writer, &version, 0).await?;
+    writer.write(version.body.slice(..1000), false).await?;
+    follow_a_prefix(&store, &writer, &version, 1000).await?;
+    let other = store.writer(&k, &Version::new(2, 10)).await?;
+    other.finish().await?;
+    let dropped = store.writer(&k, &Version::new(3, 10)).await?;
+    dropped.abort();
+    follow_a_prefix(&store, &writer, &version, 1000).await?;
+    for purge_type in [PurgeType::Eviction, PurgeType::Invalidation] {
+        store.purge(&k, purge_type).await?;
+        follow_a_prefix(&store, &writer, &version, 1000).await?;
+    }
+    let later = store.writer(&k, &Version::new(4, 10)).await?;
+    follow_a_prefix(&store, &writer, &version, 1000).await?;
+    later.finish().await?;
+    writer.write(version.body.slice(1000..), true).await?;
+    follow_a_prefix(&store, &writer, &version, 3000).await
+}
+
+/// Finds the write by its tag, and reads that many bytes.
+async fn follow_a_prefix(
+    store: &crate::ops::Store,
+    writer: &Writer,
+    version: &Version,
+    len_bytes: usize,
+) -> Checked<()> {
+    let mut hit = store.follow(writer).await?;
+    hit.expect_meta(&version.meta)?;
+    let bytes = hit.read_at_least(len_bytes).await?;
+    match difference(&version.body[..len_bytes], &bytes) {
+        None => Ok(()),
+        Some(text) => broken(format!("the {len_bytes} bytes written so far"), text),
+    }
+}
+
+pub(super) async fn tag_stable(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let version = Version::new(1, 1000);
+    let mut live = Vec::new();
+    for round in 0..10 {
+        for name in ["a", "b"] {
+            let writer = store.writer(&key(name), &version).await?;
+            let tag = writer.tag()?;
+            live.push((writer, tag));
+        }
+        // Some come and go, so that a number that is given again meets one that is still in use.
+        if round % 3 == 0 {
+            live.swap_remove(live.len() / 2).0.abort();
+            live.swap_remove(0).0.finish().await?;
+        }
+        for (writer, tag) in &mut live {
+            writer.write("x", false).await?;
+            writer.expect_tag(tag)?;
+        }
+        for (index, (writer, tag)) in live.iter().enumerate() {
+            if let Some((other, _)) = live[..index].iter().find(|(_, other)| other == tag) {
+                let text = format!("{} and {} both have {tag:?}", other.name, writer.name);
+                return broken("live writes have different tags", text);
+            }
+        }
+    }
+    store.invalidate(&key("a")).await?;
+    for (writer, tag) in &mut live {
+        writer.expect_tag(tag)?;
+        writer.write("", true).await?;
+        writer.expect_tag(tag)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn tag_unknown(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let (k, version) = (key("k"), Version::new(1, 1000));
+    let mut tags: Vec<Vec<u8>> = [0, 1, 4, 7, 8, 9, 16, 1000].map(|len| vec![0xEE; len]).to_vec();
+    tags.extend([vec![0; 8], vec![0; 4], b"tag".to_vec()]);
+    for tag in &tags {
+        expect_unknown(&store, "absent", tag).await?;
+    }
+    if !cx.able.to(Capability::Stream) {
+        return Ok(());
+    }
+    // Several, so that the small numbers that a storage may count in are in use.
+    let mut others = Vec::new();
+    for number in 2..6 {
+        let mut writer = store.writer(&key("other"), &Version::new(number, 1000)).await?;
+        writer.write("of another key", false).await?;
+        tags.push(writer.tag()?);
+        others.push(writer);
+    }
+    for (name, ended) in [("k", "finished"), ("k", "dropped")] {
+        let mut writer = store.writer(&key(name), &version).await?;
+        let tag = writer.tag()?;
+        writer.write(version.body.clone(), true).await?;
+        if ended == "finished" {
+            writer.finish().await?;
+        } else {
+            writer.abort();
+        }
+        tags.push(tag);
+    }
+    // The key is stored now, and has a live write besides.
+    for name in ["k", "absent"] {
+        for tag in &tags {
+            expect_unknown(&store, name, tag).await?;
+        }
+    }
+    let writer = store.writer(&k, &Version::new(7, 10)).await?;
+    let mut near = writer.tag()?;
+    near.push(0);
+    tags.extend([near.clone(), near[..near.len() - 2].to_vec()]);
+    for tag in &tags {
+        expect_unknown(&store, "k", tag).await?;
+    }
+    Ok(())
+}
+
+async fn expect_unknown(store: &crate::ops::Store, name: &str, tag: &[u8]) -> Checked<()> {
+    match store.tagged(&key(name), Some(tag)).await? {
+        None => Ok(()),
+        Some(hit) => broken(
+            format!("Ok(None) for the tag {:?} on {name}", &tag[..tag.len().min(16)]),
+            format!("a hit of {}", crate::content::show_meta(&hit.meta)),
+        ),
+    }
+}
+
+pub(super) async fn tag_none(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let (k, version, newer) = (key("k"), Version::new(1, 1000), Version::new(2, 1000));
+    if store.tagged(&k, None).await?.is_some() {
+        return broken("an absent key is None without a tag too", "a hit");
+    }
+    store.put(&k, &version).await?;
+    match store.tagged(&k, None).await? {
+        Some(mut hit) => hit.expect_whole(&version).await?,
+        None => return broken("the stored entry, as lookup finds it", "None"),
+    }
+    if cx.able.to(Capability::Stream) {
+        let _writer = store.writer(&k, &newer).await?;
+        match store.tagged(&k, None).await? {
+            Some(hit) => hit.expect_meta(&newer.meta)?,
+            None => return broken("the live write, as lookup finds it", "None"),
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn visible(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    for (name, old) in [("absent", None), ("stored", Some(Version::new(1, 5000)))] {
+        if let Some(old) = &old {
+            store.put(&key(name), old).await?;
+        }
+        let new = Version::new(2, 3000);
+        let mut writer = store.writer(&key(name), &new).await?;
+        // From the moment that get_miss_handler returned: nothing is written yet.
+        let mut early = store.hit(&key(name)).await?;
+        early.expect_meta(&new.meta)?;
+        writer.write(new.body.slice(..1000), false).await?;
+        store.hit(&key(name)).await?.expect_meta(&new.meta)?;
+        writer.write(new.body.slice(1000..), true).await?;
+        let mut late = store.hit(&key(name)).await?;
+        late.expect_meta(&new.meta)?;
+        writer.finish().await?;
+        early.expect_bytes(&new.body).await?;
+        late.expect_bytes(&new.body).await?;
+        store.expect(&key(name), &new).await?;
+    }
+    Ok(())
+}
+
+/// A follower with what it has read.
+struct Follower {
+    hit: Hit,
+    of: usize,
+    bytes: Vec<u8>,
+}
+
+impl Follower {
+    /// Reads what is there now; it has to be a prefix.
+    fn catch_up(&mut self, version: &Version, written: usize) -> Checked<()> {
+        while let Poll::Ready(chunk) = self.hit.reading().poll() {
+            match chunk {
+                Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
+                Ok(None) => return broken("the follower waits: the writer goes on", "None"),
+                Err(error) => {
+                    return broken("the follower waits: the writer goes on", format!("Err({error})"));
+                }
+            }
+        }
+        if self.bytes.len() > written {
+            let text = format!("{} bytes, of {written} written", self.bytes.len());
+            return broken("no more than was written", text);
+        }
+        match difference(&version.body[..self.bytes.len()], &self.bytes) {
+            None => Ok(()),
+            Some(text) => broken("a prefix of what that writer wrote", text),
+        }
+    }
+}
+
+pub(super) async fn prefix(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let versions = [Version::new(1, 200_000), Version::new(2, 300_000)];
+    let mut writers = [
+        store.writer(&key("k"), &versions[0]).await?,
+        store.writer(&key("k"), &versions[1]).await?,
+    ];
+    let mut written = [0, 0];
+    let mut followers: Vec<Follower> = Vec::new();
+    for (round, size) in [1, 10, 4096, 60_000, 65_536, 1, 30_000].into_iter().enumerate() {
+        for of in [0, 1] {
+            followers.push(Follower {
+                hit: store.follow(&writers[of]).await?,
+                of,
+                bytes: Vec::new(),
+            });
+            let until = written[of] + size;
+            writers[of]
+                .write(versions[of].body.slice(written[of]..until), false)
+                .await?;
+            written[of] = until;
+            for (index, follower) in followers.iter_mut().enumerate() {
+                // Not every follower keeps up.
+                if (index + round) % 3 != 0 {
+                    follower.catch_up(&versions[follower.of], written[follower.of])?;
+                }
+            }
+        }
+    }
+    for (of, mut writer) in writers.into_iter().enumerate() {
+        writer.write(versions[of].body.slice(written[of]..), true).await?;
+        writer.finish().await?;
+    }
+    for mut follower in followers {
+        follower.bytes.extend(follower.hit.read_to_end().await?);
+        if let Some(text) = difference(&versions[follower.of].body, &follower.bytes) {
+            return broken("in the end the whole body of that writer", text);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn wake(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let version = Version::new(1, 1000);
+    for event in ["a write", "eof", "eof with bytes", "finish", "a drop"] {
+        for written in [0, 500] {
+            let mut writer = store.writer(&key("k"), &version).await?;
+            writer.write(version.body.slice(..written), false).await?;
+            let mut hits = [
+                store.follow(&writer).await?,
+                store.follow(&writer).await?,
+                store.follow(&writer).await?,
+            ];
+            for hit in &mut hits {
+                hit.read_at_least(written).await?;
+            }
+            let mut readings: Vec<_> = hits.iter_mut().map(Hit::reading).collect();
+            for reading in &mut readings {
+                reading.expect_pending()?;
+            }
+            match event {
+                "a write" => writer.write("x", false).await?,
+                "eof" => writer.write("", true).await?,
+                "eof with bytes" => writer.write("x", true).await?,
+                "finish" => drop(writer.finish().await?),
+                _ => writer.abort(),
+            }
+            for reading in &mut readings {
+                // What it wakes to is the business of other rules.
+                drop(reading.woken_by(event).await?);
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn eof(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let version = Version::new(1, 100_000);
+    for ending in ["eof", "eof with the last bytes", "finish", "eof, then dropped"] {
+        let mut writer = store.writer(&key("k"), &version).await?;
+        let mut hit = store.follow(&writer).await?;
+        hit.reading().expect_pending()?;
+        writer.write(version.body.slice(..60_000), false).await?;
+        let mut bytes = hit.read_at_least(60_000).await?;
+        hit.reading().expect_pending()?;
+        let with_last = ending == "eof with the last bytes";
+        writer.write(version.body.slice(60_000..), with_last).await?;
+        bytes.extend(hit.read_at_least(40_000).await?);
+        if !with_last {
+            hit.reading().expect_pending()?;
+        }
+        match ending {
+            "eof" => writer.write("", true).await?,
+            "finish" => drop(writer.finish().await?),
+            "eof, then dropped" => {
+                writer.write("", true).await?;
+                writer.abort();
+            }
+            _ => {}
+        }
+        bytes.extend(hit.read_to_end().await?);
+        if let Some(text) = difference(&version.body, &bytes) {
+            return broken(format!("the whole body and then None, ended by {ending}"), text);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn abort(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let version = Version::new(1, 200_000);
+    for written in [0, 1, 1000, 200_000] {
+        let mut writer = store.writer(&key("k"), &version).await?;
+        writer.write(version.body.slice(..written), false).await?;
+        let mut unread = store.follow(&writer).await?;
+        let mut waiting = store.hit(&key("k")).await?;
+        let already = waiting.read_at_least(written).await?;
+        waiting.reading().expect_pending()?;
+        writer.abort();
+        for (hit, mut bytes) in [(&mut unread, vec![]), (&mut waiting, already)] {
+            let (more, end) = hit.try_read_to_end().await?;
+            bytes.extend(more);
+            if end.is_ok() {
+                let text = format!("None after {} bytes", bytes.len());
+                return broken(
+                    format!("an error: the writer gave up after {written} bytes"),
+                    text,
+                );
+            }
+            ensure(
+                version.body.starts_with(&bytes),
+                "a prefix of what was written",
+                "other bytes",
+            )?;
+            ensure(
+                !matches!(hit.try_read().await?, Ok(None)),
+                "no None after the error either",
+                "None",
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn outlive(cx: &Context) -> Checked<()> {
+    for size in [1000, 900_000] {
+        for event in ["nothing", "replaced", "purged", "evicted"] {
+            let store = cx.fresh().await?;
+            let (k, version) = (key("k"), Version::new(1, size));
+            let mut writer = store.writer(&k, &version).await?;
+            let mut unread = store.follow(&writer).await?;
+            let mut half = store.hit(&k).await?;
+            writer.write(version.body.slice(..size / 2), false).await?;
+            let mut bytes = half.read_at_least(1).await?;
+            writer.write(version.body.slice(size / 2..), false).await?;
+            writer.finish().await?;
+            match event {
+                "replaced" => drop(store.put(&k, &Version::new(2, size / 2)).await?),
+                "purged" => drop(store.invalidate(&k).await?),
+                "evicted" => drop(store.purge(&k, PurgeType::Eviction).await?),
+                _ => {}
+            }
+            unread.expect_whole(&version).await?;
+            bytes.extend(half.read_to_end().await?);
+            if let Some(text) = difference(&version.body, &bytes) {
+                return broken(
+                    format!("the whole body ({event} after the write was finished)"),
+                    text,
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn meta_of_the_write(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let k = key("k");
+    store.put(&k, &Version::new(1, 10)).await?;
+    let (first, second) = (Version::new(2, 10), Version::new(3, 20));
+    let writer_of_first = store.writer(&k, &first).await?;
+    store.hit(&k).await?.expect_meta(&first.meta)?;
+    let writer_of_second = store.writer(&k, &second).await?;
+    store.follow(&writer_of_first).await?.expect_meta(&first.meta)?;
+    store.follow(&writer_of_second).await?.expect_meta(&second.meta)?;
+    store.update(&k, &meta(4)).await?;
+    store.follow(&writer_of_first).await?.expect_meta(&first.meta)?;
+    writer_of_first.finish().await?;
+    store.follow(&writer_of_second).await?.expect_meta(&second.meta)
+}
+
+pub(super) async fn count(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let (k, version) = (key("k"), Version::new(1, 1000));
+    let mut writer = store.writer(&k, &version).await?;
+    writer.write(version.body.clone(), false).await?;
+    for hit in [store.follow(&writer).await?, store.hit(&k).await?] {
+        ensure(
+            hit.handler.is_stream_hit(),
+            "is_stream_hit of a follower",
+            "false",
+        )?;
+        ensure(
+            !hit.handler.should_count_access(),
+            "no should_count_access of a follower",
+            "true",
+        )?;
+    }
+    writer.finish().await?;
+    let hit = store.hit(&k).await?;
+    ensure(
+        !hit.handler.is_stream_hit(),
+        "no is_stream_hit of a stored entry",
+        "true",
+    )?;
+    ensure(
+        hit.handler.should_count_access(),
+        "should_count_access of a stored entry",
+        "false",
+    )
+}

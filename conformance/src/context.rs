@@ -1,0 +1,219 @@
+//! What a check works with: fresh storages, and what is known of the backend.
+
+use crate::checks::CheckFn;
+use crate::content::{Version, key};
+use crate::harness::{Gauges, Harness, Site};
+use crate::log::Log;
+use crate::ops::{Caller, Store, harness};
+use crate::outcome::{Checked, Stop};
+use crate::poll::Patience;
+use crate::rules::Capability;
+use forebay_core::{PurgeOutcome, Storage};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How a run goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How many random sequences the model runs.
+    pub cases: u32,
+    /// What is random is made from this.
+    pub seed: u64,
+    /// Whether a SHOULD fails the run.
+    pub strict: bool,
+    /// How long a call may take before it counts as hanging.
+    pub hang_after: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            cases: 200,
+            seed: 1,
+            strict: false,
+            hang_after: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the backend can do: declared, or found out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Able(Vec<Capability>);
+
+impl Able {
+    pub(crate) fn to(&self, capability: Capability) -> bool {
+        self.0.contains(&capability)
+    }
+
+    pub(crate) fn all(&self) -> &[Capability] {
+        &self.0
+    }
+}
+
+pub(crate) struct Context {
+    pub(crate) harness: Arc<dyn Harness>,
+    pub(crate) options: Options,
+    pub(crate) able: Able,
+    pub(crate) log: Log,
+    unmet: Mutex<Vec<(String, String)>>,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A storage with its site, which lives as long.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) site: Site,
+}
+
+impl std::ops::Deref for Opened {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        harness: Arc<dyn Harness>,
+        options: Options,
+        able: Able,
+        log: Log,
+    ) -> std::io::Result<Self> {
+        Ok(Context {
+            harness,
+            options,
+            able,
+            log,
+            unmet: Mutex::default(),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()?,
+        })
+    }
+
+    /// Runs a check to its end.
+    pub(crate) fn run(&self, check: CheckFn) -> Checked<()> {
+        match check {
+            CheckFn::Async(check) => self.block_on(check(self)),
+            CheckFn::Sync(check) => check(self),
+        }
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Ends the runtime without waiting for what a hanging backend left on it.
+    pub(crate) fn shut_down(self) -> Vec<(String, String)> {
+        self.runtime.shutdown_background();
+        self.unmet.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        Caller {
+            log: self.log.clone(),
+            patience: match self.harness.capabilities().background {
+                true => Patience::Clock(self.options.hang_after),
+                false => Patience::WhileWoken,
+            },
+        }
+    }
+
+    /// A new, empty storage, large enough for anything.
+    pub(crate) async fn fresh(&self) -> Checked<Opened> {
+        self.open_new(None).await
+    }
+
+    /// A new, empty storage of the small capacity that the harness declared.
+    pub(crate) async fn fresh_small(&self) -> Checked<(Opened, u64)> {
+        match self.harness.capabilities().bounded_bytes {
+            Some(capacity) => Ok((self.open_new(Some(capacity)).await?, capacity)),
+            None => Err(Stop::Skip("it is not declared to be bounded".to_owned())),
+        }
+    }
+
+    async fn open_new(&self, capacity_bytes: Option<u64>) -> Checked<Opened> {
+        let site = Site::new(capacity_bytes).map_err(|e| harness("a directory for the storage", e))?;
+        match self.try_open(site).await? {
+            (site, Ok(store)) => Ok(Opened { store, site }),
+            (_, Err(error)) => Err(Stop::Harness(format!("open of a new storage: {error}"))),
+        }
+    }
+
+    /// Opens whatever is on the site.
+    pub(crate) async fn try_open(&self, site: Site) -> Checked<(Site, Result<Store, String>)> {
+        let caller = self.caller();
+        let opened = caller
+            .call(
+                "open".to_owned(),
+                self.harness.open(&site),
+                |opened| match opened {
+                    Ok(_) => "Ok".to_owned(),
+                    Err(error) => format!("Err({error})"),
+                },
+            )
+            .await?;
+        let store = opened
+            .map(|storage| Store { storage, caller })
+            .map_err(|error| error.to_string());
+        Ok((site, store))
+    }
+
+    /// Closes the storage cleanly; what is left is its site.
+    pub(crate) async fn close(&self, opened: Opened) -> Checked<Site> {
+        let Opened { store, site } = opened;
+        let Store { storage, caller } = store;
+        caller
+            .call("close".to_owned(), self.harness.close(storage), |()| {
+                "done".to_owned()
+            })
+            .await?;
+        Ok(site)
+    }
+
+    pub(crate) fn gauges(&self, store: &Store) -> Gauges {
+        let storage: &dyn Storage = &*store.storage;
+        self.harness.gauges(storage)
+    }
+
+    /// Notes that a SHOULD does not hold.
+    pub(crate) fn should(&self, holds: bool, expected: impl Into<String>, actual: impl Into<String>) {
+        if !holds {
+            let mut unmet = self.unmet.lock().unwrap_or_else(PoisonError::into_inner);
+            unmet.push((expected.into(), actual.into()));
+        }
+    }
+
+    /// Finds out what the backend can do. Where it breaks rules on the way, the checks of those rules tell.
+    pub(crate) async fn probe(&self) -> Checked<Able> {
+        let declared = self.harness.capabilities();
+        let mut able = Vec::new();
+        let mut add = |capability, has: bool| {
+            if has && !able.contains(&capability) {
+                able.push(capability);
+            }
+        };
+        add(Capability::Persist, declared.persist);
+        add(Capability::Bounded, declared.bounded_bytes.is_some());
+        let opened = self.fresh().await?;
+        let streams = opened.storage.support_streaming_partial_write();
+        add(Capability::Stream, streams);
+        let (key, version) = (key("probe"), Version::new(1, 100));
+        let mut writer = opened.writer(&key, &version).await?;
+        add(Capability::EntryId, writer.handler.entry_id().is_some());
+        if streams && let Some(hit) = opened.lookup(&key).await? {
+            add(Capability::StreamSeek, hit.handler.can_seek());
+        }
+        writer.write(version.body.clone(), true).await?;
+        writer.finish().await?;
+        if let Some(hit) = opened.lookup(&key).await? {
+            add(Capability::Seek, hit.handler.can_seek());
+            add(Capability::Multipart, hit.handler.can_seek_multipart());
+            add(Capability::EntryId, hit.handler.entry_id().is_some());
+        }
+        let expired = opened.expire(&key).await?;
+        add(Capability::Expire, expired == PurgeOutcome::Expired);
+        Ok(Able(able))
+    }
+}

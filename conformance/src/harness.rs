@@ -1,0 +1,188 @@
+//! What a backend author writes: how to open the storage, and what it can do.
+
+use async_trait::async_trait;
+use forebay_core::Storage;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// What [`Harness::open`] gives.
+pub type Opened = Result<Arc<dyn Storage>, Box<dyn Error + Send + Sync>>;
+
+/// A backend under test.
+///
+/// ```no_run
+/// use forebay_conformance::{Harness, Opened, Site, async_trait, reference::ReferenceStorage};
+/// use std::sync::Arc;
+///
+/// struct Mine;
+///
+/// #[async_trait]
+/// impl Harness for Mine {
+///     fn name(&self) -> &str {
+///         "mine"
+///     }
+///     async fn open(&self, _site: &Site) -> Opened {
+///         Ok(Arc::new(ReferenceStorage::new()))
+///     }
+/// }
+///
+/// // In a test target of its own, with `harness = false`:
+/// fn main() -> std::process::ExitCode {
+///     forebay_conformance::main(Mine)
+/// }
+/// ```
+#[async_trait]
+pub trait Harness: Send + Sync + 'static {
+    /// What the backend is called in reports.
+    fn name(&self) -> &str;
+
+    /// What the backend can do and cannot say of itself.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+    }
+
+    /// Opens the storage of a site: an empty one where the site is new, what was there where it was used before.
+    ///
+    /// It runs on a tokio runtime of one thread, with time.
+    ///
+    /// # Errors
+    /// What the storage says. The suite opens damaged sites too, and expects an error or a storage, never a panic.
+    async fn open(&self, site: &Site) -> Opened;
+
+    /// Closes a storage cleanly. By default that is dropping it.
+    async fn close(&self, storage: Arc<dyn Storage>) {
+        drop(storage);
+    }
+
+    /// What the storage counts of itself.
+    fn gauges(&self, storage: &dyn Storage) -> Gauges {
+        let _ = storage;
+        Gauges::default()
+    }
+
+    /// The rules that the backend is known to break. A known failure that passes fails the run.
+    fn known_failures(&self) -> &[KnownFailure] {
+        &[]
+    }
+}
+
+/// A rule that a backend is known to break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownFailure {
+    /// The rule.
+    pub rule: &'static str,
+    /// Why, with a link where there is one.
+    pub reason: &'static str,
+}
+
+/// What a backend declares. All else is read from the storage itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    pub(crate) persist: bool,
+    pub(crate) bounded_bytes: Option<u64>,
+    pub(crate) background: bool,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Capabilities {
+    /// Nothing but the minimum.
+    pub fn new() -> Self {
+        Capabilities {
+            persist: false,
+            bounded_bytes: None,
+            background: true,
+        }
+    }
+
+    /// What was stored is found again when the same [`Site`] is opened again.
+    pub fn persist(mut self) -> Self {
+        self.persist = true;
+        self
+    }
+
+    /// The storage keeps to [`Site::capacity_bytes`]. `small_bytes` is a capacity at which it still works as it should,
+    /// small enough to be filled several times in a second.
+    pub fn bounded(mut self, small_bytes: u64) -> Self {
+        self.bounded_bytes = Some(small_bytes);
+        self
+    }
+
+    /// The storage does all its work within calls: it has no threads, tasks or timers. The suite then knows a lost
+    /// wakeup at once: nothing that is pending and was not woken ever goes on by itself.
+    pub fn without_background(mut self) -> Self {
+        self.background = false;
+        self
+    }
+}
+
+/// What a storage counts of itself; `None` is what it does not count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Bytes of stored entries, meta and bookkeeping counted.
+    pub stored_bytes: Option<u64>,
+    /// Stored entries.
+    pub entries: Option<u64>,
+    /// Writes in progress.
+    pub live_writes: Option<u64>,
+    /// Bytes that writes in progress hold.
+    pub live_bytes: Option<u64>,
+}
+
+impl Gauges {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Gauges::default()
+    }
+}
+
+/// The place of one storage: a directory of its own, and the capacity to open it with.
+#[derive(Debug)]
+pub struct Site {
+    root: TempDir,
+    capacity_bytes: Option<u64>,
+}
+
+impl Site {
+    pub(crate) fn new(capacity_bytes: Option<u64>) -> std::io::Result<Self> {
+        let root = TempDir::with_prefix("forebay-conformance-")?;
+        std::fs::create_dir(root.path().join("storage"))?;
+        Ok(Site { root, capacity_bytes })
+    }
+
+    /// An empty directory for the storage, or the one that it left. It vanishes after the check.
+    pub fn dir(&self) -> PathBuf {
+        self.root.path().join("storage")
+    }
+
+    /// The capacity to open the storage with; `None`: one that the suite does not fill, 64 MiB or more.
+    pub fn capacity_bytes(&self) -> Option<u64> {
+        self.capacity_bytes
+    }
+
+    /// Another site with a copy of what is in this one now.
+    pub(crate) fn copy(&self) -> std::io::Result<Self> {
+        let copy = Site::new(self.capacity_bytes)?;
+        copy_tree(&self.dir(), &copy.dir())?;
+        Ok(copy)
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir(&target)?;
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What a check comes to, and what a failure tells.
+
+use serde::Serialize;
+use std::fmt;
+
+/// What a step of a check gives: a value, or the end of the check.
+pub(crate) type Checked<T> = Result<T, Stop>;
+
+/// Why a check ends before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// A rule is broken: the check's own, or the one named.
+    Broken {
+        rule: Option<&'static str>,
+        expected: String,
+        actual: String,
+    },
+    /// The rule does not concern this backend.
+    Skip(String),
+    /// The harness failed, not the backend.
+    Harness(String),
+}
+
+/// The check's rule is broken.
+pub(crate) fn broken<T>(expected: impl Into<String>, actual: impl Into<String>) -> Checked<T> {
+    Err(Stop::Broken {
+        rule: None,
+        expected: expected.into(),
+        actual: actual.into(),
+    })
+}
+
+/// Breaks the check's rule unless the condition holds.
+pub(crate) fn ensure(holds: bool, expected: impl Into<String>, actual: impl Into<String>) -> Checked<()> {
+    if holds { Ok(()) } else { broken(expected, actual) }
+}
+
+/// What a check found out about a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum Status {
+    /// The rule holds as far as the check sees.
+    Pass,
+    /// The rule is broken.
+    Fail,
+    /// The rule is broken, and that was known.
+    Known {
+        /// The reason that the harness gives.
+        reason: String,
+    },
+    /// The rule was known to be broken and no longer is: the list of known failures is wrong.
+    KnownPasses,
+    /// A SHOULD does not hold.
+    Unmet,
+    /// The rule does not concern the backend.
+    Skipped {
+        /// Which capability it lacks.
+        reason: String,
+    },
+    /// There is no check of the rule.
+    Untested {
+        /// Why.
+        reason: String,
+    },
+    /// The harness could not do its part.
+    HarnessError {
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// A broken rule, with what it takes to understand and repeat it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The rule that is broken.
+    pub rule: String,
+    /// What the contract asks for.
+    pub expected: String,
+    /// What the backend did.
+    pub actual: String,
+    /// The calls that led there.
+    pub steps: Vec<String>,
+    /// The seed of what was random.
+    pub seed: u64,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(rule) = crate::Rule::find(&self.rule) {
+            writeln!(f, "{}: {}", rule.id, rule.text)?;
+            writeln!(f, "  why       {}", rule.intent)?;
+        }
+        writeln!(f, "  expected  {}", self.expected)?;
+        writeln!(f, "  actual    {}", self.actual)?;
+        for (number, step) in self.steps.iter().enumerate() {
+            let label = if number == 0 { "steps" } else { "" };
+            writeln!(f, "  {label:<8}  {step}")?;
+        }
+        write!(f, "  seed      {}", self.seed)
+    }
+}
+
+/// The verdict on one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The rule.
+    pub rule: String,
+    /// How it stands.
+    #[serde(flatten)]
+    pub status: Status,
+    /// What was broken, if anything was.
+    pub failures: Vec<Failure>,
+}

@@ -1,0 +1,70 @@
+//! Keeps the panics of a backend from the terminal, and for the report.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::PanicHookInfo;
+use std::sync::{Mutex, Once, PoisonError};
+
+const PREFIX: &str = "check ";
+
+thread_local! {
+    static OWN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Panics of threads that the suite did not start.
+static FOREIGN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The name by which a thread of the suite is known.
+pub(crate) fn thread_name(check: &str) -> String {
+    format!("{PREFIX}{check}")
+}
+
+/// From now on panics are recorded; those of the checks' own threads are not printed.
+pub(crate) fn watch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let thread = std::thread::current();
+            if thread.name().is_some_and(|name| name.starts_with(PREFIX)) {
+                OWN.with_borrow_mut(|own| *own = Some(describe(info)));
+            } else {
+                FOREIGN
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(describe(info));
+                before(info);
+            }
+        }));
+    });
+}
+
+fn describe(info: &PanicHookInfo<'_>) -> String {
+    let text = message(info.payload());
+    info.location()
+        .map_or(text.clone(), |location| format!("{text} ({location})"))
+}
+
+/// What a panic said.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a payload that is no text".to_owned())
+}
+
+/// The last panic of this thread.
+pub(crate) fn last_own() -> Option<String> {
+    OWN.with_borrow_mut(Option::take)
+}
+
+/// How many panics there were on threads of others.
+pub(crate) fn foreign_count() -> usize {
+    FOREIGN.lock().unwrap_or_else(PoisonError::into_inner).len()
+}
+
+/// The last of them.
+pub(crate) fn last_foreign() -> String {
+    let foreign = FOREIGN.lock().unwrap_or_else(PoisonError::into_inner);
+    let last = foreign.last().cloned().unwrap_or_default();
+    format!("{last} on a thread of the backend, during this check or one beside it")
+}

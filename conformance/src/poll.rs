@@ -1,0 +1,137 @@
+//! Driving futures: with a limit to the waiting, poll by poll, and with an eye on who wakes them.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// How long a pending future is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as something wakes it: nothing else could.
+    WhileWoken,
+    /// That long: threads may be at work.
+    Clock(Duration),
+}
+
+/// The future's output, or `None` when it hangs.
+pub(crate) async fn within<F: Future>(patience: Patience, future: F) -> Option<F::Output> {
+    match patience {
+        Patience::Clock(limit) => tokio::time::timeout(limit, future).await.ok(),
+        Patience::WhileWoken => {
+            let mut future = pin!(future);
+            let wakes = Wakes::new();
+            poll_fn(|cx| {
+                wakes.forward_to(cx.waker());
+                let before = wakes.count();
+                match future.as_mut().poll(&mut Context::from_waker(&wakes.waker())) {
+                    Poll::Ready(output) => Poll::Ready(Some(output)),
+                    Poll::Pending if wakes.count() > before => Poll::Pending,
+                    Poll::Pending => Poll::Ready(None),
+                }
+            })
+            .await
+        }
+    }
+}
+
+/// Polls at most that often, then drops the future; `None` where it was not done by then. 0 drops it unpolled.
+pub(crate) async fn at_most<F: Future>(polls_max: usize, future: F) -> Option<F::Output> {
+    if polls_max == 0 {
+        return None;
+    }
+    let mut future = pin!(future);
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if polls == polls_max => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// A future that is polled by hand, and counts who wakes it.
+pub(crate) struct Stepped<'a, T> {
+    future: Pin<Box<dyn Future<Output = T> + Send + 'a>>,
+    wakes: Wakes,
+    seen: usize,
+}
+
+impl<'a, T> Stepped<'a, T> {
+    pub(crate) fn new(future: impl Future<Output = T> + Send + 'a) -> Self {
+        Stepped {
+            future: Box::pin(future),
+            wakes: Wakes::new(),
+            seen: 0,
+        }
+    }
+
+    pub(crate) fn poll(&mut self) -> Poll<T> {
+        self.seen = self.wakes.count();
+        self.future
+            .as_mut()
+            .poll(&mut Context::from_waker(&self.wakes.waker()))
+    }
+
+    /// Waits until the future was woken since it was last polled; `false` if nobody does.
+    pub(crate) async fn woken(&mut self, patience: Patience) -> bool {
+        if self.wakes.count() > self.seen {
+            return true;
+        }
+        let Patience::Clock(limit) = patience else {
+            return false;
+        };
+        let woken = poll_fn(|cx| {
+            self.wakes.forward_to(cx.waker());
+            if self.wakes.count() > self.seen {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        tokio::time::timeout(limit, woken).await.is_ok()
+    }
+}
+
+/// A waker that counts, and passes on.
+#[derive(Clone)]
+struct Wakes(Arc<Counter>);
+
+#[derive(Default)]
+struct Counter {
+    count: AtomicUsize,
+    outer: Mutex<Option<Waker>>,
+}
+
+impl Wakes {
+    fn new() -> Self {
+        Wakes(Arc::default())
+    }
+
+    fn waker(&self) -> Waker {
+        self.0.clone().into()
+    }
+
+    fn count(&self) -> usize {
+        self.0.count.load(Ordering::SeqCst)
+    }
+
+    fn forward_to(&self, outer: &Waker) {
+        *self.0.outer.lock().unwrap_or_else(PoisonError::into_inner) = Some(outer.clone());
+    }
+}
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        let outer = self.outer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(outer) = outer {
+            outer.wake();
+        }
+    }
+}

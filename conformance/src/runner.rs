@@ -1,0 +1,207 @@
+//! Runs one check: on a thread of its own, so that a hang or a panic of the backend is a finding and not the end.
+
+use crate::checks;
+use crate::context::{Able, Context, Options};
+use crate::harness::Harness;
+use crate::log::Log;
+use crate::outcome::{Checked, Failure, Status, Stop, Verdict};
+use crate::panics;
+use crate::rules::{Capability, Level, Rule};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// A backend, and how it is to be judged.
+pub(crate) struct Run {
+    pub(crate) harness: Arc<dyn Harness>,
+    pub(crate) options: Options,
+    able: Result<Able, String>,
+}
+
+type Work<T> = Box<dyn FnOnce(&Context) -> Checked<T> + Send>;
+
+/// What came of a piece of work: its result, and the SHOULDs that did not hold.
+type Worked<T> = (Checked<T>, Vec<(String, String)>);
+
+impl Run {
+    /// Finds out what the backend can do.
+    pub(crate) fn prepare(harness: Arc<dyn Harness>, options: Options) -> Self {
+        panics::watch();
+        let mut run = Run {
+            harness,
+            options,
+            able: Ok(Able::default()),
+        };
+        let (result, _) = run.guarded("probe", &Log::default(), Box::new(|cx| cx.block_on(cx.probe())));
+        run.able = result.map_err(|stop| match stop {
+            Stop::Broken { expected, actual, .. } => format!("expected: {expected}; actual: {actual}"),
+            Stop::Skip(reason) | Stop::Harness(reason) => reason,
+        });
+        run
+    }
+
+    /// What the backend can do, in words.
+    pub(crate) fn capabilities(&self) -> Vec<Capability> {
+        self.able
+            .as_ref()
+            .map(|able| able.all().to_vec())
+            .unwrap_or_default()
+    }
+
+    /// Why it could not be found out what the backend can do, if so.
+    pub(crate) fn probe_error(&self) -> Option<&str> {
+        self.able.as_ref().err().map(String::as_str)
+    }
+
+    /// The verdict on one rule.
+    pub(crate) fn judge(&self, rule: &'static Rule) -> Verdict {
+        let (mut status, failures) = self.status(rule);
+        let known = self
+            .harness
+            .known_failures()
+            .iter()
+            .find(|known| known.rule == rule.id);
+        if let Some(known) = known {
+            match status {
+                Status::Fail | Status::Unmet => {
+                    status = Status::Known {
+                        reason: known.reason.to_owned(),
+                    }
+                }
+                Status::Pass => status = Status::KnownPasses,
+                _ => {}
+            }
+        }
+        Verdict {
+            rule: rule.id.clone(),
+            status,
+            failures,
+        }
+    }
+
+    fn status(&self, rule: &'static Rule) -> (Status, Vec<Failure>) {
+        let Some(check) = checks::find(&rule.id) else {
+            let reason = rule
+                .untested
+                .clone()
+                .unwrap_or_else(|| "there is no check of it".to_owned());
+            return (Status::Untested { reason }, vec![]);
+        };
+        // Where the probe failed, a rule that needs no capability is checked all the same.
+        if let Some(capability) = rule.capability {
+            let reason = match &self.able {
+                Ok(able) if able.to(capability) => None,
+                Ok(_) => Some(Status::Skipped {
+                    reason: format!("the backend has no `{capability}`"),
+                }),
+                Err(error) => Some(Status::HarnessError {
+                    reason: format!("whether the backend has `{capability}` could not be found out: {error}"),
+                }),
+            };
+            if let Some(status) = reason {
+                return (status, vec![]);
+            }
+        }
+        let log = Log::default();
+        let (result, unmet) = self.guarded(&rule.id, &log, Box::new(move |cx| cx.run(check)));
+        let failure = |of: Option<&'static str>, expected, actual| Failure {
+            rule: of.unwrap_or(&rule.id).to_owned(),
+            expected,
+            actual,
+            steps: log.steps(),
+            seed: self.options.seed,
+        };
+        match result {
+            Err(Stop::Skip(reason)) => (Status::Skipped { reason }, vec![]),
+            Err(Stop::Harness(reason)) => (Status::HarnessError { reason }, vec![]),
+            Err(Stop::Broken {
+                rule: of,
+                expected,
+                actual,
+            }) => {
+                let status = match rule.level {
+                    Level::Must => Status::Fail,
+                    Level::Should if self.options.strict => Status::Fail,
+                    Level::Should => Status::Unmet,
+                };
+                (status, vec![failure(of, expected, actual)])
+            }
+            Ok(()) if unmet.is_empty() => (Status::Pass, vec![]),
+            Ok(()) => {
+                let status = if self.options.strict {
+                    Status::Fail
+                } else {
+                    Status::Unmet
+                };
+                let failures = unmet
+                    .into_iter()
+                    .map(|(expected, actual)| failure(None, expected, actual));
+                (status, failures.collect())
+            }
+        }
+    }
+
+    fn guarded<T: Send + 'static>(&self, name: &str, log: &Log, work: Work<T>) -> Worked<T> {
+        let (harness, options, log_there) = (self.harness.clone(), self.options.clone(), log.clone());
+        let able = self.able.clone().unwrap_or_default();
+        let (sender, receiver) = channel();
+        let foreign_panics = panics::foreign_count();
+        let thread = std::thread::Builder::new().name(panics::thread_name(name));
+        let spawned = thread.spawn(move || {
+            let worked = match Context::new(harness, options, able, log_there) {
+                Ok(context) => unwinding(context, work),
+                Err(error) => (Err(Stop::Harness(format!("a runtime: {error}"))), vec![]),
+            };
+            // The receiver may have given up on this thread.
+            let _ = sender.send(worked);
+        });
+        if let Err(error) = spawned {
+            return (Err(Stop::Harness(format!("a thread: {error}"))), vec![]);
+        }
+        // A call that may hang is limited by itself; this catches one that blocks the thread.
+        let limit = self.options.hang_after + Duration::from_secs(1);
+        let mut progress = log.progress();
+        loop {
+            match receiver.recv_timeout(limit) {
+                Ok((Ok(_), _)) if panics::foreign_count() > foreign_panics => {
+                    return (broken_by_panic(&panics::last_foreign()), vec![]);
+                }
+                Ok(worked) => return worked,
+                Err(RecvTimeoutError::Timeout) if log.progress() != progress => progress = log.progress(),
+                Err(_) => {
+                    let actual = "it blocks its thread and does not come back".to_owned();
+                    let expected = "every call comes to an end".to_owned();
+                    return (
+                        Err(Stop::Broken {
+                            rule: None,
+                            expected,
+                            actual,
+                        }),
+                        vec![],
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn unwinding<T>(context: Context, work: Work<T>) -> Worked<T> {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(&context)));
+    let unmet = context.shut_down();
+    match result {
+        Ok(result) => (result, unmet),
+        Err(payload) => {
+            let message = panics::last_own().unwrap_or_else(|| panics::message(&*payload));
+            (broken_by_panic(&message), unmet)
+        }
+    }
+}
+
+fn broken_by_panic<T>(message: &str) -> Checked<T> {
+    Err(Stop::Broken {
+        rule: None,
+        expected: "no panic".to_owned(),
+        actual: format!("a panic: {message}"),
+    })
+}

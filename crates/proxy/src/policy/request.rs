@@ -1,0 +1,158 @@
+//! Decides whether a stored entry may answer a request as it is, given what the client asks of freshness.
+
+use std::time::Duration;
+
+use super::directives::{Directives, Reach, SECONDS_MAX};
+
+/// A stored entry, as far as a client's demands concern it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    /// Its current age.
+    pub age: Duration,
+    /// For how long it will be fresh; zero once it is stale.
+    pub fresh_for: Duration,
+    /// For how long it has been stale; zero while it is fresh.
+    pub stale_for: Duration,
+    /// It is fresh.
+    pub fresh: bool,
+    /// The origin forbids to serve it stale ([`Directives::forbids_stale`]).
+    pub forbids_stale: bool,
+    /// It was fetched or validated after this request had arrived, as when the request waited for another one's fill.
+    pub validated_since_request: bool,
+}
+
+/// How a stored entry may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// By its own freshness: served if fresh, else validated.
+    ByFreshness,
+    /// Served although it is stale, since the client accepts that.
+    AlthoughStale,
+    /// Validated, whatever its freshness.
+    Revalidate,
+}
+
+/// Judges a stored entry by the directives of a request (RFC 9111, section 5.2.1).
+pub fn judge(request: &Directives, stored: &Stored) -> Use {
+    if stored.validated_since_request {
+        // What could be newer than this? Asking again would let requests that wait for each other go round in circles.
+        return Use::ByFreshness;
+    }
+    let older_than = |seconds: u32| stored.age.as_secs() > seconds.into();
+    if request.no_cache != Reach::Nothing || request.max_age.is_some_and(older_than) {
+        return Use::Revalidate;
+    }
+    if !stored.fresh {
+        return match request.max_stale {
+            Some(limit) if !stored.forbids_stale && within(stored.stale_for, limit) => Use::AlthoughStale,
+            _ => Use::ByFreshness,
+        };
+    }
+    let too_short = |seconds: u32| stored.fresh_for < Duration::from_secs(seconds.into());
+    if request.min_fresh.is_some_and(too_short) {
+        return Use::Revalidate;
+    }
+    Use::ByFreshness
+}
+
+/// Whether the client would rather have no answer than a stale one.
+pub fn refuses_stale(request: &Directives) -> bool {
+    let limits_age = request.max_age.is_some() && request.max_stale.is_none();
+    request.no_cache != Reach::Nothing || request.min_fresh.is_some() || limits_age
+}
+
+fn within(stale_for: Duration, limit: u32) -> bool {
+    limit == SECONDS_MAX || stale_for <= Duration::from_secs(limit.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderMap;
+    use http::header::CACHE_CONTROL;
+
+    fn request(cache_control: &str) -> Directives {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, cache_control.parse().unwrap());
+        Directives::of_request(&headers)
+    }
+
+    fn fresh(age: u64, fresh_for: u64) -> Stored {
+        Stored {
+            age: Duration::from_secs(age),
+            fresh_for: Duration::from_secs(fresh_for),
+            stale_for: Duration::ZERO,
+            fresh: true,
+            forbids_stale: false,
+            validated_since_request: false,
+        }
+    }
+
+    fn stale(age: u64, stale_for: u64) -> Stored {
+        Stored {
+            stale_for: Duration::from_secs(stale_for),
+            fresh: false,
+            ..fresh(age, 0)
+        }
+    }
+
+    #[test]
+    fn the_client_decides_within_what_the_origin_allows() {
+        let strict = Stored {
+            forbids_stale: true,
+            ..stale(100, 10)
+        };
+        for (directives, stored, expected) in [
+            ("", fresh(10, 50), Use::ByFreshness),
+            ("", stale(100, 10), Use::ByFreshness),
+            ("no-cache", fresh(0, 50), Use::Revalidate),
+            ("max-age=0", fresh(1, 50), Use::Revalidate),
+            ("max-age=0", fresh(0, 50), Use::ByFreshness),
+            ("max-age=10", fresh(10, 50), Use::ByFreshness),
+            ("max-age=10", fresh(11, 50), Use::Revalidate),
+            ("min-fresh=50", fresh(10, 50), Use::ByFreshness),
+            ("min-fresh=51", fresh(10, 50), Use::Revalidate),
+            ("max-stale", stale(100, 10), Use::AlthoughStale),
+            ("max-stale=10", stale(100, 10), Use::AlthoughStale),
+            ("max-stale=9", stale(100, 10), Use::ByFreshness),
+            ("max-stale", strict, Use::ByFreshness),
+            ("max-age=99, max-stale", stale(100, 10), Use::Revalidate),
+            ("max-age=100, max-stale", stale(100, 10), Use::AlthoughStale),
+        ] {
+            assert_eq!(
+                judge(&request(directives), &stored),
+                expected,
+                "{directives:?} on {stored:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_entry_validated_since_the_request_arrived_satisfies_every_demand() {
+        let stored = Stored {
+            validated_since_request: true,
+            ..fresh(30, 5)
+        };
+        for directives in ["no-cache", "max-age=0", "min-fresh=60"] {
+            assert_eq!(
+                judge(&request(directives), &stored),
+                Use::ByFreshness,
+                "{directives}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_clients_that_demand_freshness_refuse_stale_answers() {
+        for (directives, refuses) in [
+            ("", false),
+            ("no-cache", true),
+            ("min-fresh=1", true),
+            ("max-age=5", true),
+            ("max-age=5, max-stale", false),
+            ("max-stale=5", false),
+        ] {
+            assert_eq!(refuses_stale(&request(directives)), refuses, "{directives}");
+        }
+    }
+}

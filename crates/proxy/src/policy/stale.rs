@@ -1,0 +1,69 @@
+//! Decides whether an outdated entry may stand in for an origin that fails (RFC 5861; RFC 9111, section 4.2.4).
+
+use super::directives::Directives;
+use super::request;
+
+/// How the origin failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection, or none that yielded a response.
+    Unreachable,
+    /// It answered with this status.
+    Status(u16),
+    /// Anything else: a malformed response, an error of our own.
+    Other,
+}
+
+/// Whether a stale entry may be served in place of this failure, its window being open.
+///
+/// Without `stale-if-error` from the origin that is so only where the origin cannot be reached: an error that it sends
+/// itself is its answer.
+pub fn may_stand_in(failure: Failure, entry: &Directives, client: &Directives) -> bool {
+    if entry.forbids_stale() || request::refuses_stale(client) {
+        return false;
+    }
+    match failure {
+        Failure::Unreachable => true,
+        Failure::Status(500 | 502 | 503 | 504) => entry.stale_if_error.is_some(),
+        Failure::Status(_) | Failure::Other => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_status_needs_the_origins_word_and_a_dead_origin_does_not() {
+        let plain = Directives::default();
+        let explicit = Directives {
+            stale_if_error: Some(60),
+            ..Directives::default()
+        };
+        let strict = Directives {
+            must_revalidate: true,
+            ..explicit.clone()
+        };
+        for (failure, entry, expected) in [
+            (Failure::Unreachable, &plain, true),
+            (Failure::Unreachable, &strict, false),
+            (Failure::Status(503), &plain, false),
+            (Failure::Status(503), &explicit, true),
+            (Failure::Status(503), &strict, false),
+            (Failure::Status(501), &explicit, false),
+            (Failure::Status(404), &explicit, false),
+            (Failure::Other, &explicit, false),
+        ] {
+            assert_eq!(
+                may_stand_in(failure, entry, &plain),
+                expected,
+                "{failure:?} {entry:?}"
+            );
+        }
+        let impatient = Directives {
+            max_age: Some(1),
+            ..Directives::default()
+        };
+        assert!(!may_stand_in(Failure::Unreachable, &explicit, &impatient));
+    }
+}

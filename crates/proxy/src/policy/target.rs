@@ -1,0 +1,144 @@
+//! What a request is aimed at, in the form in which it keys the cache.
+
+use std::fmt;
+
+use http::Uri;
+use http::header::{HOST, HeaderMap};
+
+/// The scheme of every target: the proxy listens without TLS.
+const SCHEME: &str = "http";
+
+/// Host and path of a request, normalised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The host in lower case, with its port unless it is the default one.
+    pub host: String,
+    /// The path with the query, byte for byte as the client sent it.
+    pub path_and_query: Vec<u8>,
+}
+
+impl Target {
+    /// A target from an authority and a path with its query.
+    pub fn new(authority: &str, path_and_query: &[u8]) -> Self {
+        let host = authority
+            .rsplit('@')
+            .next()
+            .unwrap_or(authority)
+            .to_ascii_lowercase();
+        let host = host
+            .strip_suffix(":80")
+            .or(host.strip_suffix(':'))
+            .unwrap_or(&host)
+            .to_owned();
+        let path_and_query = if path_and_query.is_empty() {
+            b"/".to_vec()
+        } else {
+            path_and_query.to_vec()
+        };
+        Self { host, path_and_query }
+    }
+
+    /// The target of a request; `default_host` stands in where an HTTP/1.0 client names none. `raw_path` is the
+    /// request target as it came, which may hold bytes that a [`Uri`] cannot.
+    pub fn of(uri: &Uri, raw_path: &[u8], headers: &HeaderMap, default_host: &str) -> Self {
+        if let Some(authority) = uri.authority() {
+            // The absolute form: the authority in the request line outweighs `Host`.
+            return Self::new(authority.as_str(), path_of_absolute(raw_path));
+        }
+        let host = headers
+            .get(HOST)
+            .map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let host = host
+            .as_deref()
+            .filter(|host| !host.is_empty())
+            .unwrap_or(default_host);
+        Self::new(host, raw_path)
+    }
+
+    /// The bytes that key this target's entries. Its parts are divided by line feeds, which none of them can contain,
+    /// so that no two targets share a key.
+    pub fn key(&self) -> Vec<u8> {
+        let head = format!("{SCHEME}\n{}\n", self.host);
+        [head.as_bytes(), &self.path_and_query].concat()
+    }
+
+    /// The path without the query.
+    pub fn path(&self) -> &[u8] {
+        self.path_and_query
+            .split(|b| *b == b'?')
+            .next()
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Escaped, since it goes into logs and comes from clients.
+        write!(
+            f,
+            "{SCHEME}://{}{}",
+            self.host.escape_default(),
+            self.path_and_query.escape_ascii()
+        )
+    }
+}
+
+/// What follows the authority of an absolute URL, as raw as it came.
+fn path_of_absolute(url: &[u8]) -> &[u8] {
+    let authority_at = url
+        .windows(3)
+        .position(|bytes| bytes == b"://")
+        .map_or(0, |at| at + 3);
+    let rest = &url[authority_at..];
+    let path_at = rest.iter().position(|b| b"/?".contains(b)).unwrap_or(rest.len());
+    &rest[path_at..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(path: &'static str, host: Option<&str>) -> Target {
+        let mut headers = HeaderMap::new();
+        if let Some(host) = host {
+            headers.insert(HOST, host.parse().unwrap());
+        }
+        Target::of(&Uri::from_static(path), path.as_bytes(), &headers, "origin:9000")
+    }
+
+    #[test]
+    fn hosts_are_compared_without_case_and_default_port() {
+        let plain = target("/a?b", Some("example.com"));
+        assert_eq!(target("/a?b", Some("EXAMPLE.com:80")), plain);
+        assert_eq!(target("http://Example.com/a?b", Some("other")), plain);
+        assert_ne!(target("/a?b", Some("example.com:8080")), plain);
+        assert_ne!(target("/a?B", Some("example.com")), plain);
+        assert_eq!(target("/a", None).host, "origin:9000");
+        assert_eq!(target("http://example.com", None).path_and_query, b"/");
+        assert_eq!(
+            target("http://example.com/a?b=://c/", None).path_and_query,
+            b"/a?b=://c/"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_make_different_keys() {
+        let uri = Uri::from_static("http://example.com/%EF%BF%BD");
+        let key = |raw| Target::of(&uri, raw, &HeaderMap::new(), "origin").key();
+        assert_ne!(key(b"http://example.com/\xfe"), key(b"http://example.com/\xff"));
+        assert_ne!(key(b"/\xfe"), key(b"/\xff"));
+    }
+
+    #[test]
+    fn logs_get_no_control_characters() {
+        let target = Target::new("a\u{1b}", b"/\x1b[2J");
+        assert_eq!(target.to_string(), "http://a\\u{1b}/\\x1b[2J");
+    }
+
+    #[test]
+    fn a_byte_moved_from_host_to_path_is_another_key() {
+        let keys = [("a.b", "c/d"), ("a.bc", "/d"), ("a.b", "/c/d")]
+            .map(|(host, path)| Target::new(host, path.as_bytes()).key());
+        assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
+    }
+}

@@ -1,0 +1,390 @@
+//! The proxy itself: pingora's filters, each of which asks the [policy](crate::policy) and does what it says.
+
+mod access_log;
+mod answer;
+mod exchange;
+mod failure;
+mod interim;
+mod limited;
+mod revalidation;
+mod storing;
+mod too_large;
+mod upstream;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use http::{Method, StatusCode, Version};
+use pingora_cache::key::HashBinary;
+use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora_cache::predictor::CacheablePredictor;
+use pingora_cache::{
+    CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, HitHandler, NoCacheReason, RespCacheable,
+    Storage,
+};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorSource, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, Session};
+
+pub use self::exchange::Exchange;
+use self::limited::Limited;
+use self::too_large::TooLarge;
+use crate::flags::Config;
+use crate::metrics::Metrics;
+use crate::policy::cache_status::Forward;
+use crate::policy::directives::Directives;
+use crate::policy::request::{self, Use};
+use crate::policy::stale::{self, Failure};
+use crate::policy::target::Target;
+use crate::policy::{freshness, invalidation};
+use crate::purge;
+
+/// How long requests wait for the head of another one's response to the same URL before they ask the origin too.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+/// How long a client may take to send, or to take, the next bytes.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A caching reverse proxy for one origin.
+pub struct CachingProxy {
+    config: Config,
+    settings: freshness::Settings,
+    storage: &'static Limited,
+    metrics: Arc<Metrics>,
+    lock: &'static CacheKeyLockImpl,
+    too_large: &'static TooLarge,
+}
+
+impl CachingProxy {
+    /// A proxy over a storage.
+    pub fn new(config: Config, storage: &'static (dyn Storage + Sync), metrics: Arc<Metrics>) -> Self {
+        let settings = freshness::Settings {
+            stale_if_unreachable_secs: config.stale_if_unreachable_secs,
+            ..freshness::Settings::default()
+        };
+        // pingora takes these as `'static`; there is one proxy in a process.
+        let lock = Box::leak(CacheLock::new_boxed(LOCK_WAIT));
+        let too_large: &TooLarge = Box::leak(Box::new(TooLarge::new()));
+        let limited = Limited::new(storage, config.max_object_bytes, too_large);
+        let storage = Box::leak(Box::new(limited));
+        Self {
+            config,
+            settings,
+            storage,
+            metrics,
+            lock,
+            too_large,
+        }
+    }
+
+    fn target(&self, request: &RequestHeader) -> Target {
+        let default_host = &self.config.origin.authority;
+        Target::of(&request.uri, request.raw_path(), &request.headers, default_host)
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for CachingProxy {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::new(self.metrics.clone())
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let request = session.req_header();
+        let (method, version) = (request.method.clone(), request.version);
+        // A background revalidation asks for itself: what its client demanded does not bind it.
+        exchange.is_background = session.as_downstream().is_subrequest();
+        if !exchange.is_background {
+            exchange.demands = Directives::of_request(&request.headers);
+        }
+        let downstream = session.as_downstream_mut();
+        downstream.set_read_timeout(Some(CLIENT_TIMEOUT));
+        downstream.set_write_timeout(Some(CLIENT_TIMEOUT));
+        if version < Version::HTTP_11 {
+            downstream.set_ignore_info_resp(true); // HTTP/1.0 knows no interim responses
+        }
+        if method == Method::CONNECT {
+            answer::send(
+                session,
+                StatusCode::METHOD_NOT_ALLOWED,
+                exchange.own_answer("no-tunnels"),
+            )
+            .await?;
+            return Ok(true);
+        }
+        if purge::is_purge(&method) {
+            let client = session
+                .client_addr()
+                .and_then(|address| address.as_inet())
+                .map(|a| a.ip());
+            if !purge::is_allowed(client, &self.config.purge_networks) {
+                answer::send(
+                    session,
+                    StatusCode::FORBIDDEN,
+                    exchange.own_answer("purge-not-allowed"),
+                )
+                .await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn request_cache_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+        let request = session.req_header();
+        if purge::is_purge(&request.method) {
+            session.cache.enable(self.storage, None, None, None, None);
+            return Ok(());
+        }
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            exchange.forward = Some(Forward::Method);
+            return Ok(());
+        }
+        if storing::is_not_for_cache(request) {
+            exchange.forward = Some(Forward::Bypass);
+            return Ok(());
+        }
+        let mut overrides = CacheOptionOverrides::default();
+        overrides.wait_timeout = Some(LOCK_WAIT);
+        // No eviction manager: the storage keeps its capacity itself.
+        let (storage, lock) = (self.storage, self.lock);
+        session
+            .cache
+            .enable(storage, None, Some(self.too_large), Some(lock), Some(overrides));
+        // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
+        // for its size comes back only with a body that would be stored.
+        let passes_by = !self
+            .too_large
+            .cacheable_prediction(&purge::key(&self.target(session.req_header())));
+        let limit = if passes_by {
+            self.config.max_object_bytes
+        } else {
+            self.config.store.body_bytes_max
+        };
+        session.cache.set_max_file_size_bytes(limit);
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, session: &Session, _: &mut Exchange) -> Result<CacheKey> {
+        Ok(purge::key(&self.target(session.req_header())))
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        _: &mut Session,
+        meta: &CacheMeta,
+        _: &mut HitHandler,
+        is_fresh: bool,
+        exchange: &mut Exchange,
+    ) -> Result<Option<ForcedFreshness>> {
+        let stored = exchange.stored(meta, is_fresh, SystemTime::now());
+        let (forward, forced) = match request::judge(&exchange.demands, &stored) {
+            Use::ByFreshness if is_fresh => (None, None),
+            Use::ByFreshness => (Some(Forward::Stale), None),
+            Use::AlthoughStale => (None, Some(ForcedFreshness::ForceFresh)),
+            Use::Revalidate if is_fresh => (Some(Forward::Request), Some(ForcedFreshness::ForceExpired)),
+            Use::Revalidate => (Some(Forward::Stale), Some(ForcedFreshness::ForceExpired)),
+        };
+        exchange.forward = forward;
+        Ok(forced)
+    }
+
+    /// A HEAD that finds nothing goes to the origin as a HEAD and fills nothing: pingora would turn it into a GET and
+    /// fetch a body that nobody asked for. A client's `no-store` fills nothing either.
+    fn cache_miss(&self, session: &mut Session, exchange: &mut Exchange) {
+        let bypassed = session.cache.bypassing();
+        exchange.forward = Some(if bypassed { Forward::Bypass } else { Forward::Miss });
+        if session.req_header().method == Method::HEAD || exchange.demands.no_store {
+            session.cache.disable(NoCacheReason::Deferred);
+        } else {
+            session.cache.cache_miss();
+        }
+    }
+
+    async fn proxy_upstream_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        if exchange.demands.only_if_cached {
+            answer::send(
+                session,
+                StatusCode::GATEWAY_TIMEOUT,
+                exchange.own_answer("only-if-cached"),
+            )
+            .await?;
+            return Ok(false);
+        }
+        if exchange.demands.no_store && session.cache.enabled() {
+            session.cache.disable(NoCacheReason::Deferred);
+        }
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        Ok(Box::new(upstream::peer(&self.config, exchange)))
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        mut e: Box<Error>,
+    ) -> Box<Error> {
+        // A name such as localhost has several addresses, of which the origin may listen on one.
+        exchange.attempts += 1;
+        e.set_retry(exchange.attempts < self.config.origin.addresses.len());
+        e
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        upstream::prepare(request, exchange, &self.config.origin)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if interim::is_interim(response) {
+            interim::pass_on(session, response).await;
+            return Ok(());
+        }
+        upstream::receive(response, exchange)?;
+        if response.status == StatusCode::NOT_MODIFIED {
+            exchange.refreshed = revalidation::merge(session.cache.maybe_cache_meta(), response)?;
+        }
+        let request = session.req_header();
+        let target = self.target(request);
+        for void in invalidation::targets(&request.method, &target, response.status, &response.headers) {
+            purge::invalidate(self.storage, &void).await;
+        }
+        Ok(())
+    }
+
+    fn response_cache_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<RespCacheable> {
+        Ok(storing::decide(
+            session.req_header(),
+            response,
+            exchange,
+            &self.settings,
+            self.config.max_object_bytes,
+        ))
+    }
+
+    fn cache_vary_filter(
+        &self,
+        meta: &CacheMeta,
+        _: &mut Exchange,
+        request: &RequestHeader,
+    ) -> Option<HashBinary> {
+        storing::variance(meta, request)
+    }
+
+    fn should_serve_stale(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        error: Option<&Error>,
+    ) -> bool {
+        let Some(error) = error else {
+            return !request::refuses_stale(&exchange.demands);
+        };
+        let Some(meta) = session.cache.maybe_cache_meta() else {
+            return false;
+        };
+        let failure = failure::kind(error);
+        let entry = Directives::of_response(meta.headers());
+        let stands_in = stale::may_stand_in(failure, &entry, &exchange.demands);
+        if stands_in {
+            match failure {
+                Failure::Status(code) => exchange.forward_status = StatusCode::from_u16(code).ok(),
+                // pingora closes the connection after this answer, whose head would promise to keep it.
+                _ => session.set_keepalive(None),
+            }
+        }
+        stands_in
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        if interim::is_interim(response) {
+            return Ok(());
+        }
+        answer::complete(session, response, exchange)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, exchange: &mut Exchange) -> FailToProxy {
+        let code = failure::status(e, exchange);
+        if code > 0 {
+            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            if let Err(e) = answer::send(session, status, exchange.failed_answer()).await {
+                log::debug!("the client did not take the error response: {e}");
+            }
+        }
+        FailToProxy {
+            error_code: code,
+            can_reuse_downstream: false,
+        }
+    }
+
+    fn is_purge(&self, session: &Session, _: &Exchange) -> bool {
+        purge::is_purge(&session.req_header().method)
+    }
+
+    fn purge_response_filter(
+        &self,
+        _: &Session,
+        exchange: &mut Exchange,
+        status: PurgeStatus,
+        response: &mut std::borrow::Cow<'static, ResponseHeader>,
+    ) -> Result<()> {
+        if matches!(status, PurgeStatus::Found) {
+            self.metrics.purges.add(1);
+        }
+        let detail = match status {
+            PurgeStatus::Found => "purged",
+            PurgeStatus::NotFound => "nothing-stored",
+            PurgeStatus::NoCache | PurgeStatus::Error(_) => "purge-failed",
+        };
+        answer::label(response.to_mut(), exchange.own_answer(detail))
+    }
+
+    async fn logging(&self, session: &mut Session, e: Option<&Error>, exchange: &mut Exchange) {
+        let bytes = session.as_downstream().body_bytes_sent() as u64;
+        exchange.count(&self.metrics, e, bytes);
+        if self.config.access_log && !exchange.is_background {
+            access_log::write(session, exchange, &self.target(session.req_header()), bytes);
+        }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Exchange, error: &Error) -> bool {
+        // A client that leaves is no problem of ours.
+        *error.esource() == ErrorSource::Downstream
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Exchange,
+        _: &Error,
+        context: ProxyWarnLogContext,
+    ) -> bool {
+        matches!(context, ProxyWarnLogContext::DownstreamCache)
+    }
+}

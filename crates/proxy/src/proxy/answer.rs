@@ -1,0 +1,163 @@
+//! Completes the heads that clients get: `Age`, `Cache-Status`, what only this client may see; and answers of our own.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
+use http::{StatusCode, Version};
+use pingora_cache::{CacheMeta, CachePhase, NoCacheReason};
+use pingora_error::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::exchange::{Exchange, Outcome};
+use super::revalidation;
+use crate::policy::cache_status::{CACHE_STATUS, CacheStatus, Forward};
+
+/// Completes the head of a final response, wherever it came from.
+pub(super) fn complete(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    exchange: &mut Exchange,
+) -> Result<()> {
+    let phase = session.cache.phase();
+    let (outcome, status) = describe(session, response, exchange, phase);
+    exchange.outcome = Some(outcome);
+    let out_of_cache = matches!(
+        phase,
+        CachePhase::Hit
+            | CachePhase::Stale
+            | CachePhase::StaleUpdating
+            | CachePhase::Revalidated
+            | CachePhase::RevalidatedNoCache(_)
+    );
+    if let Some(meta) = session.cache.maybe_cache_meta().filter(|_| out_of_cache) {
+        response.insert_header(AGE, age_secs(meta, SystemTime::now()))?;
+    }
+    if let (CachePhase::RevalidatedNoCache(_), Some(refreshed)) = (phase, &exchange.refreshed) {
+        // pingora merged five fields of the 304 into this answer; here are all of them.
+        for name in &refreshed.names {
+            revalidation::replace(response, &refreshed.head, name)?;
+        }
+        // What may not be stored must not be found again either.
+        session
+            .cache
+            .spawn_async_purge("a 304 made the entry uncacheable");
+    }
+    if let Some((whole, names)) = exchange.withheld.take() {
+        // pingora answers a miss with the stored head, which lacks these.
+        for name in &names {
+            revalidation::replace(response, &whole, name)?;
+        }
+    }
+    let knows_chunks = session.req_header().version >= Version::HTTP_11;
+    if !knows_chunks && response.remove_header(&TRANSFER_ENCODING).is_some() {
+        // pingora would send chunks; the body of an HTTP/1.0 response without a length ends with the connection.
+        session.set_keepalive(None);
+    }
+    label(response, exchange.labelled(status))
+}
+
+/// Adds this cache's member to `Cache-Status`, after those of the caches behind it.
+pub(super) fn label(response: &mut ResponseHeader, status: CacheStatus) -> Result<()> {
+    response.append_header(CACHE_STATUS, status.to_string())?;
+    Ok(())
+}
+
+/// Sends an answer of the proxy's own and ends the connection after it.
+pub(super) async fn send(session: &mut Session, status: StatusCode, cache_status: CacheStatus) -> Result<()> {
+    let body = format!("{status}\n");
+    let mut response = ResponseHeader::build(status, Some(5))?;
+    response.insert_header(DATE, httpdate::fmt_http_date(SystemTime::now()))?;
+    response.insert_header(CONTENT_TYPE, "text/plain; charset=utf-8")?;
+    response.insert_header(CONTENT_LENGTH, body.len())?;
+    response.insert_header(CACHE_CONTROL, "no-store")?;
+    label(&mut response, cache_status)?;
+    session
+        .as_downstream_mut()
+        .write_error_response(response, Bytes::from(body))
+        .await
+}
+
+fn describe(
+    session: &Session,
+    response: &ResponseHeader,
+    exchange: &Exchange,
+    phase: CachePhase,
+) -> (Outcome, CacheStatus) {
+    let cache = &session.cache;
+    let none = CacheStatus {
+        ttl_secs: cache.maybe_cache_meta().map(ttl_secs),
+        ..CacheStatus::default()
+    };
+    let hit = |detail| CacheStatus {
+        hit: true,
+        detail,
+        ..none
+    };
+    let waited = cache.lock_duration().is_some();
+    let forwarded = |forward, detail| CacheStatus {
+        forward: Some(exchange.forward.unwrap_or(forward)),
+        forward_status: exchange
+            .forward_status
+            .filter(|s| *s != response.status)
+            .map(|s| s.as_u16()),
+        detail,
+        ..none
+    };
+    match phase {
+        CachePhase::Hit => (Outcome::Hit, hit(waited.then_some("collapsed"))),
+        CachePhase::StaleUpdating => (Outcome::Stale, hit(Some("stale-while-revalidate"))),
+        CachePhase::Stale => (Outcome::Stale, forwarded(Forward::Stale, Some("stale-if-error"))),
+        CachePhase::Miss => (
+            Outcome::Miss,
+            CacheStatus {
+                stored: true,
+                ..forwarded(Forward::Miss, None)
+            },
+        ),
+        CachePhase::Expired => (
+            Outcome::Revalidated,
+            CacheStatus {
+                stored: true,
+                ..forwarded(Forward::Stale, None)
+            },
+        ),
+        CachePhase::Revalidated => (Outcome::Revalidated, forwarded(Forward::Stale, None)),
+        CachePhase::RevalidatedNoCache(_) => {
+            (Outcome::Revalidated, forwarded(Forward::Stale, exchange.refusal))
+        }
+        CachePhase::Disabled(reason) => {
+            let detail = exchange.refusal.or(reason_detail(reason));
+            let outcome = match exchange.forward {
+                Some(Forward::Miss | Forward::Stale | Forward::Request) => Outcome::Miss,
+                _ => Outcome::Passed,
+            };
+            (outcome, forwarded(Forward::Bypass, detail))
+        }
+        CachePhase::Bypass | CachePhase::Uninit | CachePhase::CacheKey => {
+            (Outcome::Passed, forwarded(Forward::Bypass, exchange.refusal))
+        }
+    }
+}
+
+fn reason_detail(reason: NoCacheReason) -> Option<&'static str> {
+    match reason {
+        NoCacheReason::NeverEnabled | NoCacheReason::Deferred => None,
+        reason => Some(reason.as_str()),
+    }
+}
+
+fn age_secs(meta: &CacheMeta, now: SystemTime) -> u64 {
+    now.duration_since(meta.epoch()).map_or(0, |age| age.as_secs())
+}
+
+/// Remaining freshness, so that it makes up the lifetime together with the age, which is rounded down.
+fn ttl_secs(meta: &CacheMeta) -> i64 {
+    let now = SystemTime::now();
+    let seconds = |whole: u64| i64::try_from(whole).unwrap_or(i64::MAX);
+    match meta.fresh_until().duration_since(now) {
+        Ok(left) => seconds(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
+        Err(past) => -seconds(past.duration().as_secs()),
+    }
+}

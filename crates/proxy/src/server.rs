@@ -1,0 +1,168 @@
+//! Runs the proxy: binds before anything else, accepts, and drains at SIGTERM.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{error, warn};
+use pingora_core::apps::{HttpServerOptions, ServerApp};
+use pingora_core::protocols::Stream;
+use pingora_core::protocols::l4::stream::Stream as TcpStream;
+use pingora_core::protocols::{GetSocketDigest, SocketDigest};
+use pingora_core::server::ShutdownWatch;
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::http_proxy;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::Admin;
+use crate::flags::Config;
+use crate::metrics::Metrics;
+use crate::proxy::CachingProxy;
+use crate::store::Store;
+
+/// How long to wait after a failed accept, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often a drain looks whether all requests have ended.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
+
+/// Serves until SIGTERM or SIGINT, then drains and closes the store.
+///
+/// pingora's own `Server` is not used: it binds where a failure can only panic, never tells which port it got, and at
+/// SIGTERM sleeps through its whole grace period, whether or not a request is open.
+///
+/// # Errors
+/// One line that says what could not be opened or bound.
+pub fn run(config: Config) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(config.threads)
+        .enable_all()
+        .build()
+        .map_err(|e| format!("cannot start {} threads ({e})", config.threads))?;
+    let served = runtime.block_on(serve(config));
+    // Requests that outlived the grace period end here, before the store is closed under them.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served?.close();
+    Ok(())
+}
+
+async fn serve(config: Config) -> Result<Store, String> {
+    let listener = bind("--listen", config.listen).await?;
+    let address = listener
+        .local_addr()
+        .map_err(|e| format!("--listen {}: {e}", config.listen))?;
+    let admin_listener = match config.admin {
+        Some(admin) => Some(bind("--admin", admin).await?),
+        None => None,
+    };
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("no SIGTERM ({e})"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| format!("no SIGINT ({e})"))?;
+    let store = Store::open(&config.store)?;
+    let metrics = Arc::new(Metrics::default());
+    let (shut_down, shutdown) = watch::channel(false);
+
+    let mut announcement = format!("forebay-proxy listening on {address}");
+    if let Some(listener) = admin_listener {
+        let address = listener.local_addr().map_err(|e| format!("--admin: {e}"))?;
+        announcement.push_str(&format!(", admin on {address}"));
+        let admin = Arc::new(Admin {
+            metrics: metrics.clone(),
+            store: store.clone(),
+        });
+        tokio::spawn(accept(listener, admin, shutdown.clone()));
+    }
+    let conf = Arc::new(ServerConf {
+        threads: config.threads,
+        ..ServerConf::default()
+    });
+    let grace = config.grace;
+    let mut proxy = http_proxy(&conf, CachingProxy::new(config, store.storage, metrics.clone()));
+    // Not to tunnel, but to refuse with a `Cache-Status`; pingora's own refusal has none.
+    proxy.server_options = Some(connect_reaches_the_proxy());
+    let accepting = tokio::spawn(accept(listener, Arc::new(proxy), shutdown));
+    // The socket takes connections since `bind`; whoever waits for this line can connect.
+    eprintln!("{announcement}");
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // Fails only without receivers, and then nobody accepts any more.
+    let _ = shut_down.send(true);
+    if accepting.await.is_err() {
+        error!("the accepting task ended badly");
+    }
+    drain(&metrics, grace).await;
+    Ok(store)
+}
+
+fn connect_reaches_the_proxy() -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.allow_connect_method_proxying = true;
+    options
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|e| format!("{flag} {address}: cannot listen there ({e})"))
+}
+
+/// Accepts until shutdown; then lets the application wake its idle connections and returns.
+async fn accept<A>(listener: TcpListener, app: Arc<A>, mut shutdown: ShutdownWatch)
+where
+    A: ServerApp + Send + Sync + 'static,
+{
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.changed() => break,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                let (app, shutdown) = (app.clone(), shutdown.clone());
+                tokio::spawn(async move {
+                    let mut next = Some(stream(socket, peer));
+                    while let Some(stream) = next {
+                        next = app.process_new(stream, &shutdown).await;
+                    }
+                });
+            }
+            Err(e) => {
+                warn!("cannot accept a connection: {e}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    app.cleanup().await;
+}
+
+/// A connection as pingora takes it, with the peer's address, which PURGE is judged by.
+fn stream(socket: tokio::net::TcpStream, peer: SocketAddr) -> Stream {
+    if let Err(e) = socket.set_nodelay(true) {
+        warn!("cannot set TCP_NODELAY: {e}");
+    }
+    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
+    let _ = digest.peer_addr.set(Some(peer.into())); // new, so it is not set yet
+    let mut stream = TcpStream::from(socket);
+    stream.set_socket_digest(digest);
+    Box::new(stream)
+}
+
+/// Waits until no request is open, at most as long as the grace period.
+async fn drain(metrics: &Metrics, grace: Duration) {
+    let all_ended = async {
+        while metrics.open_requests.get() > 0 {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    };
+    if tokio::time::timeout(grace, all_ended).await.is_err() {
+        warn!(
+            "{} requests were still open after {grace:?} and were cut",
+            metrics.open_requests.get()
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! What is served while an origin fails or is slow to say something new.
+
+use forebay_demo::message::response;
+use forebay_demo::stage::Stage;
+
+use crate::{get, of, say, seen, stage};
+
+const STALE: &str = "Age: 700\r\nETag: \"a\"\r\n";
+
+/// A stage whose store has a stale `/x` with the body "one", stored with this policy.
+fn with_stale(policy: &str) -> Stage {
+    let stage = stage();
+    say(
+        &stage,
+        "/x",
+        &format!("Cache-Control: max-age=600{policy}\r\n{STALE}"),
+        "one",
+    );
+    get(&stage, "/x");
+    stage
+}
+
+#[test]
+fn a_stale_entry_stands_in_for_an_origin_that_cannot_be_reached() {
+    let stage = with_stale("");
+    // Retries of the proxy find it closed as well.
+    (0..8).for_each(|_| stage.origin.say("/x", ""));
+    let second = get(&stage, "/x");
+    assert_eq!(
+        (second.status, second.text().as_str()),
+        (200, "one"),
+        "{}",
+        second.field("cache-status")
+    );
+}
+
+/// Known trap: after a stale answer on error, the response said keep-alive and the connection was then closed.
+#[test]
+fn after_a_stale_answer_on_error_the_connection_serves_on_or_says_that_it_closes() {
+    let stage = with_stale("");
+    (0..8).for_each(|_| stage.origin.say("/x", ""));
+    let mut second = stage.proxy.client().get("/x").unwrap();
+    assert_eq!(second.rest().unwrap(), b"one");
+    if !second.field("connection").eq_ignore_ascii_case("close") {
+        let mut third = second.then_get("/text/next").unwrap();
+        assert_eq!(third.rest().unwrap(), b"/text/next, answer 1\n");
+    }
+}
+
+#[test]
+fn must_revalidate_rather_gives_an_error_than_a_stale_entry() {
+    let stage = with_stale(", must-revalidate");
+    (0..8).for_each(|_| stage.origin.say("/x", ""));
+    let second = get(&stage, "/x");
+    assert!(
+        [502, 504].contains(&second.status),
+        "{} {}",
+        second.status,
+        second.text()
+    );
+}
+
+#[test]
+fn an_error_status_is_passed_on_unless_stale_if_error_covers_it() {
+    for (policy, expected) in [("", (503, "sorry")), (", stale-if-error=600", (200, "one"))] {
+        let stage = with_stale(policy);
+        stage
+            .origin
+            .say("/x", &response("503 Service Unavailable", "", "sorry"));
+        let second = get(&stage, "/x");
+        assert_eq!((second.status, second.text().as_str()), expected, "{policy}");
+    }
+}
+
+#[test]
+fn while_revalidating_the_stale_entry_is_served_at_once_and_the_new_one_follows() {
+    let stage = with_stale(", stale-while-revalidate=600");
+    say(&stage, "/x", "Cache-Control: max-age=600\r\n", "two");
+    let second = get(&stage, "/x");
+    assert_eq!(second.text(), "one", "{}", second.field("cache-status"));
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while seen(&get(&stage, "/x")) != of("hit", "two") {
+        assert!(
+            std::time::Instant::now() < until,
+            "the new answer never came: {:?}",
+            seen(&get(&stage, "/x"))
+        );
+    }
+    assert_eq!(stage.origin.asked("/x"), 2);
+}
+
+#[test]
+fn an_origin_that_gives_no_answer_is_502() {
+    let stage = stage();
+    (0..8).for_each(|_| stage.origin.say("/x", ""));
+    let got = get(&stage, "/x");
+    assert_eq!(got.status, 502);
+    assert!(
+        got.field("cache-status").starts_with("forebay"),
+        "{:?}",
+        got.fields
+    );
+}

@@ -1,0 +1,76 @@
+//! How long a response may be reused, and how old it says it is.
+
+use forebay_demo::message::date;
+
+use crate::{assert_reused, get, say, stage};
+
+#[test]
+fn a_hit_counts_the_age_that_the_response_arrived_with() {
+    let stage = stage();
+    say(&stage, "/x", "Cache-Control: max-age=3600\r\nAge: 100\r\n", "one");
+    get(&stage, "/x");
+    let age: u64 = get(&stage, "/x").field("age").parse().unwrap();
+    assert!((100..110).contains(&age), "Age: {age}");
+}
+
+#[test]
+fn an_age_beyond_the_lifetime_makes_a_response_stale_from_the_start() {
+    assert_reused("Cache-Control: max-age=60\r\nAge: 61\r\n", false);
+}
+
+#[test]
+fn expires_counts_from_date_and_an_invalid_one_is_the_past() {
+    assert_reused(&format!("Expires: {}\r\n", date(600)), true);
+    assert_reused(&format!("Expires: {}\r\n", date(-600)), false);
+    assert_reused("Expires: 0\r\n", false);
+}
+
+#[test]
+fn max_age_overrides_expires_and_s_maxage_overrides_max_age() {
+    assert_reused(
+        &format!("Cache-Control: max-age=600\r\nExpires: {}\r\n", date(-600)),
+        true,
+    );
+    assert_reused("Cache-Control: max-age=0, s-maxage=600\r\n", true);
+    assert_reused("Cache-Control: max-age=600, s-maxage=0\r\n", false);
+}
+
+#[test]
+fn a_targeted_field_overrides_cache_control_in_both_directions() {
+    assert_reused(
+        "Cache-Control: no-store\r\nCDN-Cache-Control: max-age=600\r\n",
+        true,
+    );
+    assert_reused(
+        "Cache-Control: max-age=600\r\nCDN-Cache-Control: no-store\r\n",
+        false,
+    );
+}
+
+#[test]
+fn without_a_lifetime_a_response_that_has_not_changed_for_long_is_reused() {
+    assert_reused(&format!("Last-Modified: {}\r\n", date(-100 * 24 * 3600)), true);
+    assert_reused("X-Nothing: known\r\n", false);
+}
+
+#[test]
+fn all_fields_of_a_304_replace_the_stored_ones() {
+    let stage = stage();
+    let etag = "Cache-Control: no-cache\r\nETag: \"a\"\r\n";
+    say(
+        &stage,
+        "/x",
+        &format!("{etag}X-Revision: 1\r\nX-Kept: yes\r\n"),
+        "one",
+    );
+    let not_modified = format!(
+        "HTTP/1.1 304 Not Modified\r\nDate: {}\r\n{etag}X-Revision: 2\r\nX-New: yes\r\n\r\n",
+        date(0)
+    );
+    stage.origin.say("/x", &not_modified);
+    get(&stage, "/x");
+    let validated = get(&stage, "/x");
+    let fields = ["x-revision", "x-kept", "x-new"].map(|name| validated.field(name).to_owned());
+    assert_eq!((validated.status, validated.text().as_str()), (200, "one"));
+    assert_eq!(fields, ["2", "yes", "yes"]);
+}
