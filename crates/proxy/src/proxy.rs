@@ -78,6 +78,26 @@ impl CachingProxy {
         }
     }
 
+    /// What is answered before anything is looked up or forwarded.
+    fn refusal(&self, session: &Session) -> Option<(StatusCode, &'static str)> {
+        let request = session.req_header();
+        let hosts = request.headers.get_all(http::header::HOST).iter().count();
+        // RFC 9112, 3.2: exactly one, except that HTTP/1.0 may have none.
+        if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
+            return Some((StatusCode::BAD_REQUEST, "no-single-host"));
+        }
+        if request.method == Method::CONNECT {
+            return Some((StatusCode::METHOD_NOT_ALLOWED, "no-tunnels"));
+        }
+        let client = session
+            .client_addr()
+            .and_then(|address| address.as_inet())
+            .map(|a| a.ip());
+        let may_purge = purge::is_allowed(client, &self.config.purge_networks);
+        (purge::is_purge(&request.method) && !may_purge)
+            .then_some((StatusCode::FORBIDDEN, "purge-not-allowed"))
+    }
+
     fn target(&self, request: &RequestHeader) -> Target {
         let default_host = &self.config.origin.authority;
         Target::of(&request.uri, request.raw_path(), &request.headers, default_host)
@@ -94,7 +114,7 @@ impl ProxyHttp for CachingProxy {
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         let request = session.req_header();
-        let (method, version) = (request.method.clone(), request.version);
+        let version = request.version;
         // A background revalidation asks for itself: what its client demanded does not bind it.
         exchange.is_background = session.as_downstream().is_subrequest();
         if !exchange.is_background {
@@ -109,31 +129,13 @@ impl ProxyHttp for CachingProxy {
         if version < Version::HTTP_11 {
             downstream.set_ignore_info_resp(true); // HTTP/1.0 knows no interim responses
         }
-        if method == Method::CONNECT {
-            answer::send(
-                session,
-                StatusCode::METHOD_NOT_ALLOWED,
-                exchange.own_answer("no-tunnels"),
-            )
-            .await?;
-            return Ok(true);
-        }
-        if purge::is_purge(&method) {
-            let client = session
-                .client_addr()
-                .and_then(|address| address.as_inet())
-                .map(|a| a.ip());
-            if !purge::is_allowed(client, &self.config.purge_networks) {
-                answer::send(
-                    session,
-                    StatusCode::FORBIDDEN,
-                    exchange.own_answer("purge-not-allowed"),
-                )
-                .await?;
-                return Ok(true);
+        match self.refusal(session) {
+            None => Ok(false),
+            Some((status, detail)) => {
+                answer::send(session, status, exchange.own_answer(detail)).await?;
+                Ok(true)
             }
         }
-        Ok(false)
     }
 
     fn request_cache_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {

@@ -213,7 +213,8 @@ fn an_entry_expired_in_the_storage_is_expired_for_pingora() {
     let mut ours = from_pingora(&theirs).unwrap();
     ours.expire_at(now);
     let back = to_pingora(&ours).unwrap();
-    assert_eq!(back.fresh_until(), now);
+    assert_eq!(back.fresh_until(), ours.fresh_until());
+    assert!(!back.is_fresh(now));
     assert_eq!(back.updated(), theirs.updated());
     assert_eq!(back.stale_if_error_sec(), 2);
 }

@@ -68,3 +68,22 @@ fn a_client_of_http_1_0_gets_no_chunks_from_the_origin_or_the_cache() {
     }
     assert_eq!(stage.origin.asked("/x"), 1);
 }
+
+/// RFC 9112, 3.2. Without it, two caches in a row could take one request for different hosts.
+#[test]
+fn a_request_that_does_not_name_one_host_is_refused_and_not_forwarded() {
+    let stage = stage();
+    say(&stage, "/a", FRESH, "first");
+    for hosts in ["", "Host: x\r\nHost: y\r\n"] {
+        let answer = raw(
+            &stage,
+            &format!("GET /a HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"),
+        );
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(
+            answer.to_lowercase().contains("\r\ncache-status: forebay"),
+            "{answer}"
+        );
+    }
+    assert_eq!(stage.origin.asked("/a"), 0);
+}
