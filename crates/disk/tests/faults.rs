@@ -44,16 +44,23 @@ async fn a_full_disk_refuses_writes_and_serves_hits_and_then_recovers() {
 }
 
 #[tokio::test]
-async fn a_purge_that_cannot_be_written_is_an_error_and_the_entry_is_gone() {
+async fn a_purge_that_cannot_be_written_is_an_error_and_is_made_good_later() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = open_faulty(dir.path(), &io).unwrap();
     put(&store, "a", &body(1_000, 1)).await.unwrap();
     put(&store, "b", &body(1_000, 1)).await.unwrap();
     io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(EIO)));
-    store
-        .purge(&key("a").to_compact(), PurgeType::Invalidation, &none())
-        .await
-        .unwrap_err();
+    for _ in 0..2 {
+        store
+            .purge(&key("a").to_compact(), PurgeType::Invalidation, &none())
+            .await
+            .unwrap_err();
+        assert!(find(&store, "a").await.is_none());
+    }
+    assert!(find(&store, "b").await.is_some());
+    io.heal();
+    drop(store);
+    let store = open(dir.path(), CAPACITY);
     assert!(find(&store, "a").await.is_none());
     assert!(find(&store, "b").await.is_some());
 }

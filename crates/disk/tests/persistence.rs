@@ -277,14 +277,38 @@ async fn a_directory_that_is_not_a_stores_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn another_version_is_refused_and_left_alone() {
+    for entries in [0, 1] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), CAPACITY);
+        for _ in 0..entries {
+            put(&store, "a", &body(10, 1)).await.unwrap();
+        }
+        drop(store);
+        let path = dir.path().join("FORMAT");
+        let mut format = std::fs::read(&path).unwrap();
+        format[8] = 99;
+        let checksum = xxhash_rust::xxh3::xxh3_64_with_seed(&format[..56], 0);
+        format[56..].copy_from_slice(&checksum.to_le_bytes());
+        std::fs::write(&path, &format).unwrap();
+        assert!(refusal(dir.path()).contains("version 99"));
+        assert_eq!(std::fs::read(&path).unwrap(), format);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_often_does_not_pile_up_segments() {
     let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path(), CAPACITY));
-    let path = dir.path().join("FORMAT");
-    let mut format = std::fs::read(&path).unwrap();
-    format[8] = 99;
-    std::fs::write(&path, &format).unwrap();
-    assert!(refusal(dir.path()).contains("version 99"));
-    assert_eq!(std::fs::read(&path).unwrap(), format);
+    for i in 0..300 {
+        let store = open(dir.path(), CAPACITY);
+        put(&store, &format!("{i}"), &body(10, i)).await.unwrap();
+    }
+    let store = open(dir.path(), CAPACITY);
+    let stats = store.stats();
+    assert!(stats.segments <= 258, "{stats:?}");
+    assert_eq!(stats.entries, 300);
+    for i in 0..300 {
+        assert_eq!(get(&store, &format!("{i}")).await.unwrap(), body(10, i));
+    }
 }
 
 #[tokio::test]
