@@ -20,7 +20,11 @@ impl Harness for Disk {
 
     async fn open(&self, site: &Site) -> Opened {
         let capacity_bytes = site.capacity_bytes().unwrap_or(256 << 20);
-        Ok(Arc::new(DiskOptions::new(site.dir()).capacity_bytes(capacity_bytes).open()?))
+        Ok(Arc::new(
+            DiskOptions::new(site.dir())
+                .capacity_bytes(capacity_bytes)
+                .open()?,
+        ))
     }
 
     async fn close(&self, storage: Arc<dyn Storage>) {

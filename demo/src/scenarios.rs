@@ -127,7 +127,7 @@ pub fn all() -> Vec<Scenario> {
         Scenario::any(
             "Cache-Status on every response",
             rules::cache_status,
-            "on GET 200, HEAD 200, GET 206, GET 404, POST 200, GET 304, GET 502",
+            "on GET 200, HEAD 200, GET 206, GET 404, POST 200, GET 304, GET 502, GET 504, PURGE 200",
         ),
         Scenario::disk(
             "kill -9, then hit again after restart",

@@ -150,9 +150,6 @@ pub(super) async fn live(cx: &Context) -> Checked<()> {
             }
             writer.write(version.body.slice(..written_before), false).await?;
             store.purge(&k, purge_type).await?;
-            if cx.able.to(Capability::Stream) {
-                followers.push(store.follow(&writer).await?);
-            }
             writer.write(version.body.slice(written_before..), true).await?;
             let finished = writer.try_finish().await?;
             for mut follower in followers {

@@ -25,7 +25,7 @@ pub struct Flags {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Keep entries in this directory, which is created if it is missing
+    /// Keep entries in this directory, which is created if it is missing; its parent must be there
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 

@@ -15,6 +15,7 @@
 //! | `Range` is stripped on a miss, and the whole body filled. | Kept: the client gets its 206 out of the fill, as soon as the range is there. Ranges need a stored `Content-Length`; without one the answer is the whole body. What is too large to be stored is fetched once in vain, then passes by with its `Range`. |
 //! | A body that grows beyond the size limit cuts the transfer. | It flows on and is not kept, up to what the storage itself takes: beyond that the first transfer is cut, and the URL passes by from then on. |
 //! | The body of a response without length ends where the connection does. | Passed on and not stored, since an origin that dies looks the same. |
+//! | A request that arrives before the fill behind the last response has ended resets the connection. | It waits its turn. Where the client got less than is filled (a HEAD, a 206, a 304) the head says close, so that its next request need not wait. |
 //! | HTTP/1.0 clients get chunks. | The connection ends their bodies. |
 //! | Requests that it cannot parse are answered before any filter. | Left so: these 400s are the only responses without `Cache-Status`. |
 

@@ -103,6 +103,9 @@ impl ProxyHttp for CachingProxy {
         let downstream = session.as_downstream_mut();
         downstream.set_read_timeout(Some(CLIENT_TIMEOUT));
         downstream.set_write_timeout(Some(CLIENT_TIMEOUT));
+        // Without it, pingora resets the connection of a client that has its whole response and sends its next request while
+        // the fill behind that response is still being finished.
+        downstream.set_pipelining_enabled(true);
         if version < Version::HTTP_11 {
             downstream.set_ignore_info_resp(true); // HTTP/1.0 knows no interim responses
         }

@@ -94,7 +94,12 @@ async fn serve(config: Config) -> Result<Store, String> {
     if accepting.await.is_err() {
         error!("the accepting task ended badly");
     }
-    drain(&metrics, grace).await;
+    tokio::select! {
+        () = drain(&metrics, grace) => {}
+        // Whoever asks twice will not wait.
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     Ok(store)
 }
 

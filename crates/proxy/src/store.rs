@@ -7,6 +7,7 @@ use forebay_disk::{DiskOptions, DiskStorage};
 use forebay_memory::{MemoryOptions, MemoryStorage};
 use log::warn;
 use pingora_cache::Storage;
+use pingora_error::Error;
 
 use crate::flags::StoreConfig;
 use crate::metrics::StoreStats;
@@ -45,7 +46,7 @@ impl Store {
             .capacity_bytes(config.capacity_bytes)
             .max_object_bytes(config.body_bytes_max as u64)
             .open()
-            .map_err(|e| format!("--cache-dir {}: {e}", dir.display()))?;
+            .map_err(|e| format!("--cache-dir {}: {}", dir.display(), in_words(&e)))?;
         let storage = forebay_pingora::leak(Arc::new(disk.clone()));
         Ok(Self {
             storage,
@@ -57,7 +58,7 @@ impl Store {
         let memory = MemoryOptions::new(config.capacity_bytes)
             .max_object_bytes(config.body_bytes_max as u64 + HEAD_BYTES_MAX)
             .build()
-            .map_err(|e| format!("--memory-capacity: {e}"))?;
+            .map_err(|e| format!("--memory-capacity: {}", in_words(&e)))?;
         let storage = forebay_pingora::leak(Arc::new(memory.clone()));
         Ok(Self {
             storage,
@@ -108,5 +109,41 @@ impl Store {
                 );
             }
         }
+    }
+}
+
+/// What an error says, without pingora's classification of it.
+fn in_words(error: &Error) -> String {
+    let what = error
+        .context
+        .as_ref()
+        .map_or_else(|| error.etype().as_str(), |context| context.as_str());
+    match &error.cause {
+        Some(cause) => format!("{what} ({cause})"),
+        None => what.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_used_is_told_with_what_to_do() {
+        let config = |dir: &Path| StoreConfig {
+            dir: Some(dir.to_owned()),
+            capacity_bytes: 16 << 20,
+            body_bytes_max: 1 << 20,
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let says = |dir: &Path| Store::open(&config(dir)).err().unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(says(dir.path()).contains("is no store"), "{}", says(dir.path()));
+        assert!(says(&dir.path().join("none/none")).contains("No such file"));
+        let first = Store::open(&config(&dir.path().join("cache"))).unwrap();
+        let refused = says(&dir.path().join("cache"));
+        assert!(refused.contains("in use") && !refused.contains('\n'), "{refused}");
+        first.close();
+        Store::open(&config(&dir.path().join("cache"))).unwrap().close();
     }
 }

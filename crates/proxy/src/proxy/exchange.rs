@@ -91,7 +91,8 @@ impl Exchange {
             fresh_for: meta.fresh_until().duration_since(now).unwrap_or_default(),
             stale_for: now.duration_since(meta.fresh_until()).unwrap_or_default(),
             fresh,
-            forbids_stale: Directives::of_response(meta.headers()).forbids_stale(),
+            // Of no concern while it is fresh, and most entries are.
+            forbids_stale: !fresh && Directives::of_response(meta.headers()).forbids_stale(),
             validated_since_request: meta.updated() >= self.received_at,
         }
     }

@@ -24,7 +24,7 @@ fn path(nth: usize) -> (String, u64) {
 fn request(client: Client, turn: usize) -> Result<(), Failure> {
     // Strides that share no divisor with the count reach all paths, near ones at once in different orders.
     let (path, length) = path(turn * 37 % PATHS);
-    if turn % 3 == 0 && length > 10 {
+    if turn.is_multiple_of(3) && length > 10 {
         let (start, end) = (length / 3, length / 3 * 2);
         let fields = [("Range", &*format!("bytes={start}-{}", end - 1))];
         let mut response = client.send("GET", &path, &fields)?;

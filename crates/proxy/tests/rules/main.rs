@@ -1,6 +1,7 @@
 //! What HTTP asks of a shared cache (RFC 9111, 9213, 5861), over real sockets: one test for a rule.
 
 mod conditions;
+mod connections;
 mod failing;
 mod freshness;
 mod hammer;
