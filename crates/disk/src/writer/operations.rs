@@ -9,7 +9,6 @@ use crate::store::weight_bytes;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use std::io;
-use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 impl Writer {
@@ -222,8 +221,7 @@ impl Writer {
             Change::Replace(meta) => meta,
             Change::Expire(now) => {
                 let mut meta = CacheMeta::decode(stored.meta.clone())?;
-                // Fresh means up to that very instant.
-                meta.expire_at(now.checked_sub(Duration::from_nanos(1)).unwrap_or(now));
+                meta.expire_at(now);
                 meta.encode()?.into()
             }
         };
