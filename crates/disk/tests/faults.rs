@@ -121,6 +121,33 @@ async fn what_cannot_be_synced_is_not_admitted_where_every_commit_is_to_be_durab
     );
 }
 
+#[tokio::test]
+async fn what_was_written_is_synced_within_the_interval_without_further_writes() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let interval = std::time::Duration::from_millis(20);
+    let store = DiskOptions::new(dir.path())
+        .sync(Sync::Interval(interval))
+        .io(io.clone())
+        .open()
+        .unwrap();
+    let (synced, paths) = std::sync::mpsc::channel();
+    let synced = std::sync::Mutex::new(synced);
+    io.set_plan(move |call| {
+        if call.operation == Operation::Sync {
+            let _ = synced.lock().unwrap().send(call.path.to_owned());
+        }
+        None
+    });
+    put(&store, "small", &body(10, 1)).await.unwrap();
+    put(&store, "large", &body(500_000, 1)).await.unwrap();
+    for wanted in ["body", "log"] {
+        // in this order within one sync
+        let is_it = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(wanted);
+        let limit = std::time::Duration::from_secs(20);
+        while !is_it(&paths.recv_timeout(limit).unwrap()) {}
+    }
+}
+
 /// A run through all that a store does, which fails at the n-th call for every n; then what is there is right.
 #[tokio::test]
 async fn whichever_call_fails_nothing_is_wrong_afterwards() {

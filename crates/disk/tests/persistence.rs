@@ -106,6 +106,24 @@ async fn a_log_cut_anywhere_gives_whole_entries_or_none() {
     }
 }
 
+/// A log that is overwritten in place does not end where a killed write ends: old bytes follow.
+#[tokio::test]
+async fn a_last_record_that_is_written_in_part_leaves_the_entry_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let after_crash = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY);
+    put(&store, "a", &body(1_000, 1)).await.unwrap();
+    put(&store, "a", &body(100_000, 2)).await.unwrap();
+    copy(dir.path(), after_crash.path());
+    let log = files(&after_crash.path().join("segments")).remove(0);
+    let mut bytes = std::fs::read(&log).unwrap();
+    let written = bytes.len() - 40_000;
+    bytes[written..].fill(0x5a);
+    std::fs::write(&log, bytes).unwrap();
+    let store = open(after_crash.path(), CAPACITY);
+    assert_eq!(get(&store, "a").await.unwrap(), body(1_000, 1));
+}
+
 /// The entries of a store, by name; every file of it damaged by `damage`, at one place after the other.
 struct Sweep {
     dir: tempfile::TempDir,
