@@ -164,7 +164,11 @@ impl Reader {
         let len = growing.bytes.len();
         let limit = self.end.unwrap_or(usize::MAX);
         if self.position < len.min(limit) {
-            let chunk_bytes = if defect == Defect::OneChunk { usize::MAX / 2 } else { CHUNK_BYTES };
+            let chunk_bytes = if defect == Defect::OneChunk {
+                usize::MAX / 2
+            } else {
+                CHUNK_BYTES
+            };
             let until = len.min(limit).min(self.position + chunk_bytes);
             let mut from = self.position;
             if defect == Defect::ReadsTwice && self.follows && from > 0 && from % 10 == 1 {
@@ -228,7 +232,12 @@ impl HandleHit for Reader {
         chunk
     }
 
-    async fn finish(self: Box<Self>, _storage: &dyn Storage, key: &CacheKey, _trace: &SpanHandle) -> Result<()> {
+    async fn finish(
+        self: Box<Self>,
+        _storage: &dyn Storage,
+        key: &CacheKey,
+        _trace: &SpanHandle,
+    ) -> Result<()> {
         let mut state = lock(&self.state);
         match self.defect() {
             Defect::FinishResurrects => state.restore(key.combined_bin(), self.body.clone()),

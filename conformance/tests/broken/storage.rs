@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use forebay_conformance::Gauges;
 use forebay_core::streaming_write::U64WriteId;
 use forebay_core::{
-    CacheEntryId, CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler, MissHandler,
-    PurgeOutcome, PurgeTarget, PurgeType, Result, SpanHandle, Storage,
+    CacheEntryId, CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler,
+    MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Result, SpanHandle, Storage,
 };
 use std::any::Any;
 use std::collections::HashMap;
@@ -75,7 +75,9 @@ impl State {
                 Defect::Fifo => entry.id.get(),
                 _ => entry.accessed,
             });
-            let Some(key) = oldest.map(|(key, _)| *key) else { return };
+            let Some(key) = oldest.map(|(key, _)| *key) else {
+                return;
+            };
             let evicted = self.entries.remove(&key);
             if let (Defect::EvictionTruncates, Some(entry)) = (defect, evicted) {
                 entry.body.lock().bytes.clear();
@@ -85,7 +87,10 @@ impl State {
 
     /// Puts the last removed entry back, if that is its body.
     pub(crate) fn restore(&mut self, key: HashBinary, body: Arc<Body>) {
-        if let Some((_, entry)) = self.removed.take_if(|(of, entry)| *of == key && Arc::ptr_eq(&entry.body, &body)) {
+        if let Some((_, entry)) = self
+            .removed
+            .take_if(|(of, entry)| *of == key && Arc::ptr_eq(&entry.body, &body))
+        {
             self.entries.insert(key, entry);
         }
     }
@@ -123,7 +128,11 @@ impl BrokenStorage {
     }
 
     fn key_of(&self, key: &impl CacheHashKey) -> HashBinary {
-        if self.has(Defect::KeyedByPrimary) { key.primary_bin() } else { key.combined_bin() }
+        if self.has(Defect::KeyedByPrimary) {
+            key.primary_bin()
+        } else {
+            key.combined_bin()
+        }
     }
 
     fn remove(&self, state: &mut State, target: PurgeTarget<'_>) -> Option<CacheEntryId> {
@@ -140,11 +149,23 @@ impl BrokenStorage {
     }
 
     fn stored_hit(&self, entry: &Entry, lookups: usize) -> (CacheMeta, HitHandler) {
-        let extra = if self.has(Defect::WeightCountsLookups) { lookups } else { 0 };
-        let reader = Reader::stored(self.state.clone(), entry.body.clone(), entry.weight() + extra, entry.id);
+        let extra = if self.has(Defect::WeightCountsLookups) {
+            lookups
+        } else {
+            0
+        };
+        let reader = Reader::stored(
+            self.state.clone(),
+            entry.body.clone(),
+            entry.weight() + extra,
+            entry.id,
+        );
         let mut meta = entry.meta.clone();
         if self.has(Defect::TimesInSeconds) {
-            let seconds = meta.updated().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            let seconds = meta
+                .updated()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs());
             meta.set_updated(UNIX_EPOCH + Duration::from_secs(seconds));
         }
         (meta, Box::new(reader))
@@ -182,15 +203,21 @@ impl Storage for BrokenStorage {
             return Ok(Some(stored));
         }
         let hidden = |live: &Live| live.invalidated && !self.has(Defect::LiveSurvivesPurge);
-        let visible = state.live.iter().filter(|(_, live)| live.key == key && !hidden(live));
+        let visible = state
+            .live
+            .iter()
+            .filter(|(_, live)| live.key == key && !hidden(live));
         if let Some((number, live)) = visible.max_by_key(|(number, _)| **number)
-            && !self.has(Defect::HidesPartials)
+            && !matches!(self.defect, Defect::HidesPartials | Defect::MetaEarly)
         {
             return Ok(Some(self.live_hit(*number, live, state.entries.get(&key))));
         }
         let mut found = self.stored(&mut state, &key);
         if found.is_none() && self.has(Defect::LazyPurge) {
-            found = state.removed.take_if(|(of, _)| *of == key).map(|(_, entry)| self.stored_hit(&entry, 0));
+            found = state
+                .removed
+                .take_if(|(of, _)| *of == key)
+                .map(|(_, entry)| self.stored_hit(&entry, 0));
         }
         if found.is_none() && self.has(Defect::MissIsError) {
             return Err(ErrorKind::StorageFailed.error("no such entry"));
@@ -221,7 +248,12 @@ impl Storage for BrokenStorage {
         Ok(live.map(|live| self.live_hit(number, live, state.entries.get(&live.key))))
     }
 
-    async fn get_miss_handler(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<MissHandler> {
+    async fn get_miss_handler(
+        &self,
+        key: &CacheKey,
+        meta: &CacheMeta,
+        _trace: &SpanHandle,
+    ) -> Result<MissHandler> {
         let mut state = lock(&self.state);
         let key = self.key_of(key);
         let number = match self.defect {
@@ -252,11 +284,19 @@ impl Storage for BrokenStorage {
             invalidated: false,
         };
         state.live.insert(number, live);
-        Ok(Box::new(Write::new(self.state.clone(), number, body, self.capacity_bytes, self.defect)))
+        Ok(Box::new(Write::new(
+            self.state.clone(),
+            number,
+            body,
+            self.capacity_bytes,
+            self.defect,
+        )))
     }
 
     async fn purge(&self, key: &CompactCacheKey, purge_type: PurgeType, trace: &SpanHandle) -> Result<bool> {
-        let outcome = self.purge_target(PurgeTarget::Active(key), purge_type, trace).await?;
+        let outcome = self
+            .purge_target(PurgeTarget::Active(key), purge_type, trace)
+            .await?;
         Ok(outcome != PurgeOutcome::NotFound || self.has(Defect::AlwaysTrue))
     }
 
@@ -274,12 +314,17 @@ impl Storage for BrokenStorage {
                 hidden |= !std::mem::replace(&mut live.invalidated, true);
             }
         }
-        if matches!(self.defect, Defect::RemembersPurgedKeys | Defect::TombstoneTooStrong) {
+        if matches!(
+            self.defect,
+            Defect::RemembersPurgedKeys | Defect::TombstoneTooStrong
+        ) {
             state.purged.push(self.key_of(target.key()));
         }
         if self.has(Defect::PurgesAllVariants) && target.key().variance.is_none() {
             // The other variants are those that share what is not the variance: here, everything of that length.
-            state.entries.retain(|_, entry| entry.meta.variance().is_none() && entry.id.get() % 5 != 0);
+            state
+                .entries
+                .retain(|_, entry| entry.meta.variance().is_none() && entry.id.get() % 5 != 0);
         }
         Ok(match self.remove(&mut state, target) {
             Some(id) => PurgeOutcome::Purged(Some(id)),
@@ -317,7 +362,15 @@ impl Storage for BrokenStorage {
             let (body, accessed) = (Arc::new(Body::new(self.defect)), state.tick());
             body.complete()?;
             let (id, meta) = (CacheEntryId::new(accessed), meta.clone());
-            state.entries.insert(key, Entry { id, meta, body, accessed });
+            state.entries.insert(
+                key,
+                Entry {
+                    id,
+                    meta,
+                    body,
+                    accessed,
+                },
+            );
         }
         let Some(entry) = state.entries.get_mut(&key) else {
             return Ok(false);
@@ -345,7 +398,8 @@ impl Storage for BrokenStorage {
     }
 
     fn support_streaming_partial_write(&self) -> bool {
-        true
+        // A reader that follows the write does not see the old entry at all.
+        !self.has(Defect::MetaEarly)
     }
 
     fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {

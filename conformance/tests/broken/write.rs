@@ -57,7 +57,8 @@ impl Write {
                     let old = old.body.lock().bytes.clone();
                     let mut new = entry.body.lock();
                     let written = new.bytes.len();
-                    new.bytes.extend_from_slice(old.get(written..).unwrap_or_default());
+                    new.bytes
+                        .extend_from_slice(old.get(written..).unwrap_or_default());
                 }
                 Defect::MixesGenerations => {
                     old.body.lock().bytes.clone_from(&entry.body.lock().bytes);
@@ -92,7 +93,9 @@ impl Write {
 #[async_trait]
 impl HandleMiss for Write {
     async fn write_body(&mut self, data: Bytes, eof: bool) -> Result<()> {
-        let too_large = self.capacity_bytes.is_some_and(|capacity| self.body.len() + data.len() > capacity);
+        let too_large = self
+            .capacity_bytes
+            .is_some_and(|capacity| self.body.len() + data.len() > capacity);
         if too_large && self.defect != Defect::Phantom {
             self.body.abort();
         }
@@ -103,14 +106,18 @@ impl HandleMiss for Write {
         self.body.complete()?;
         let live = lock(&self.state).live.remove(&self.number);
         let mut live = live.ok_or_else(|| ErrorKind::Misuse.error("a second finish"))?;
-        assert!(!live.invalidated || self.defect != Defect::FinishAfterPurgePanics, "the write was purged");
+        assert!(
+            !live.invalidated || self.defect != Defect::FinishAfterPurgePanics,
+            "the write was purged"
+        );
         if self.defect == Defect::DiesAtFinish {
             Self::die_at_finish(&mut live, self.defect)?;
         }
         if self.defect == Defect::HalfPublished {
             let mut half = live.clone();
             let body = Body::new(self.defect);
-            body.append(&live.body.lock().bytes[..live.body.len().min(10)], true).ok();
+            let first: Vec<u8> = live.body.lock().bytes.iter().take(10).copied().collect();
+            body.append(&first, true)?;
             half.body = Arc::new(body);
             self.admit(&mut lock(&self.state), half)?;
             pause().await;
@@ -133,7 +140,9 @@ impl Drop for Write {
             return;
         }
         let mut state = lock(&self.state);
-        let Some(live) = state.live.remove(&self.number) else { return };
+        let Some(live) = state.live.remove(&self.number) else {
+            return;
+        };
         match self.defect {
             Defect::PublishesOnDrop if self.body.complete().is_ok() => {
                 self.admit(&mut state, live).ok();

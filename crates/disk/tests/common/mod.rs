@@ -50,7 +50,12 @@ pub(crate) async fn put(store: &DiskStorage, name: &str, body: &Bytes) -> Result
     put_chunked(store, name, body, 100_000).await
 }
 
-pub(crate) async fn put_chunked(store: &DiskStorage, name: &str, body: &Bytes, chunk: usize) -> Result<usize> {
+pub(crate) async fn put_chunked(
+    store: &DiskStorage,
+    name: &str,
+    body: &Bytes,
+    chunk: usize,
+) -> Result<usize> {
     let mut miss = store.get_miss_handler(&key(name), &meta(name), &none()).await?;
     let mut rest = body.clone();
     while !rest.is_empty() {
