@@ -119,11 +119,25 @@ impl Proxy {
     /// # Errors
     /// If it does not end, or not listen again, in time.
     pub fn terminate_and_restart(&mut self) -> Result<ExitStatus, Failure> {
-        self.process.terminate()?;
-        let (status, _) = self
-            .process
-            .ended(PATIENCE)
-            .map_err(|failure| failure.during("after SIGTERM"))?;
+        self.terminate()?;
+        self.restart_when_ended()
+    }
+
+    /// Sends SIGTERM and returns at once.
+    ///
+    /// # Errors
+    /// If the process has ended already.
+    pub fn terminate(&self) -> Result<(), Failure> {
+        self.process.terminate()
+    }
+
+    /// Waits for the end of the process, and starts it again. Returns how it had ended.
+    ///
+    /// # Errors
+    /// If it does not end, or not listen again, in time.
+    pub fn restart_when_ended(&mut self) -> Result<ExitStatus, Failure> {
+        let ended = self.process.ended(PATIENCE);
+        let (status, _) = ended.map_err(|failure| failure.during("waiting for its end"))?;
         self.relaunch()?;
         Ok(status)
     }

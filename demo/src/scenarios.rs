@@ -127,12 +127,17 @@ pub fn all() -> Vec<Scenario> {
         Scenario::any(
             "Cache-Status on every response",
             rules::cache_status,
-            "on GET 200, HEAD 200, GET 206, GET 404, POST 200, GET 304, GET 502",
+            "on GET 200, HEAD 200, GET 206, GET 404, POST 200, GET 304, GET 502, GET 504, PURGE 200",
         ),
         Scenario::disk(
             "kill -9, then hit again after restart",
             durability::crash,
             "small hit, right bytes; large hit, right bytes; origin not asked again",
+        ),
+        Scenario::disk(
+            "kill -9 during a fill",
+            durability::crash_midway,
+            "half filled: miss, whole; purged: miss",
         ),
         Scenario::disk(
             "SIGTERM, then hit again after restart",
@@ -142,7 +147,8 @@ pub fn all() -> Vec<Scenario> {
         Scenario::any(
             "eviction holds the capacity",
             durability::eviction,
-            "disk and resident size within the capacity, during and after; oldest miss, newest hit",
+            "disk and resident size within the capacity, during and after; at least half of it holds bodies; the newest \
+             is there",
         ),
         Scenario::any(
             "origin dies half way (Content-Length)",

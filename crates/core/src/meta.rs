@@ -6,7 +6,7 @@ use crate::{HashBinary, ResponseHead};
 use bytes::Bytes;
 use http::Extensions;
 use std::sync::{Arc, LazyLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Freshness, variance, response head and the caller's own bytes of one entry.
 ///
@@ -20,7 +20,7 @@ use std::time::SystemTime;
 /// let head = ResponseHead::builder(200).header("content-type", "text/plain").build()?;
 /// let mut meta = CacheMeta::new(now + Duration::from_secs(60), now, 0, 0, head);
 /// assert!(meta.is_fresh(now));
-/// meta.expire_at(now - Duration::from_secs(1));
+/// meta.expire_at(now);
 /// assert!(!meta.is_fresh(now));
 /// # Ok::<(), Box<forebay_core::Error>>(())
 /// ```
@@ -114,9 +114,12 @@ impl CacheMeta {
         self.updated = updated;
     }
 
-    /// Ends freshness at `instant`; never makes it longer. The stale windows count from there (`EXPIRE-STALE`).
+    /// Ends freshness: at `instant` the entry is no longer fresh. Never makes it longer. The stale windows count from
+    /// there (`EXPIRE-STALE`).
     pub fn expire_at(&mut self, instant: SystemTime) {
-        self.fresh_until = self.fresh_until.min(instant);
+        // `fresh_until` is the last instant of freshness.
+        let before = instant.checked_sub(Duration::from_nanos(1)).unwrap_or(instant);
+        self.fresh_until = self.fresh_until.min(before);
     }
 
     /// The variance of the response; on the entry of a primary key it leads to the variant's key.
@@ -188,7 +191,7 @@ impl PartialEq for CacheMeta {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn expiring_only_shortens() {
@@ -200,7 +203,8 @@ mod tests {
         meta.expire_at(until + Duration::from_secs(1));
         assert_eq!(meta.fresh_until(), until);
         meta.expire_at(until - Duration::from_secs(1));
-        assert_eq!(meta.fresh_until(), until - Duration::from_secs(1));
+        assert!(!meta.is_fresh(until - Duration::from_secs(1)));
+        assert!(meta.is_fresh(until - Duration::from_millis(1001)));
         assert_eq!(
             (meta.stale_while_revalidate_sec(), meta.stale_if_error_sec()),
             (7, u32::MAX)

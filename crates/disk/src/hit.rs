@@ -4,14 +4,10 @@ use crate::format::{BLOCK_BYTES, blocks_match};
 use crate::index::Slot;
 use crate::io::File;
 use crate::read::{BodyFile, Failure};
-use crate::spill::SpillFile;
-use crate::store::{Spilled, Store};
+use crate::store::Store;
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{
-    CacheEntryId, CacheKey, ErrorKind, HandleHit, HashBinary, Result, SpanHandle, Storage as StorageTrait,
-};
-use forebay_live::{Follower, LiveWrite, Next};
+use forebay_core::{CacheEntryId, CacheKey, ErrorKind, HandleHit, HashBinary, Result, SpanHandle, Storage};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -19,12 +15,16 @@ use std::sync::Arc;
 const CHUNK_BYTES: u64 = 4 * BLOCK_BYTES as u64;
 
 /// Counts an open handler for as long as it lives.
-struct Opened(Arc<Store>);
+pub(crate) struct Opened(Arc<Store>);
 
 impl Opened {
-    fn new(store: &Arc<Store>) -> Self {
+    pub(crate) fn new(store: &Arc<Store>) -> Self {
         store.counters.open_handlers.add(1);
         Opened(store.clone())
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.0
     }
 }
 
@@ -84,7 +84,7 @@ impl StoredHit {
     /// The next chunk of a body file, checked.
     async fn read_file(&self, body: &BodyFile) -> Result<Bytes> {
         let range = BlockRange::around(self.position, self.end, body.len_bytes);
-        let store = &self.opened.0;
+        let store = &self.opened.store();
         let bytes = match range
             .read(store, &body.file, &body.table[range.first..], body.seed)
             .await
@@ -119,7 +119,7 @@ impl HandleHit for StoredHit {
         Ok(Some(chunk))
     }
 
-    async fn finish(self: Box<Self>, _: &dyn StorageTrait, _: &CacheKey, _: &SpanHandle) -> Result<()> {
+    async fn finish(self: Box<Self>, _: &dyn Storage, _: &CacheKey, _: &SpanHandle) -> Result<()> {
         Ok(())
     }
 
@@ -155,98 +155,17 @@ impl HandleHit for StoredHit {
     }
 }
 
-/// Follows a write in progress.
-pub(crate) struct LiveHit {
-    opened: Opened,
-    follower: Follower<Spilled>,
-}
-
-impl LiveHit {
-    pub(crate) fn new(store: &Arc<Store>, write: Arc<LiveWrite<Spilled>>) -> Self {
-        LiveHit {
-            opened: Opened::new(store),
-            follower: Follower::new(write),
-        }
-    }
-
-    /// Bytes that memory has let go of: only whole blocks of the spill file are ever released.
-    async fn read_spilled(&self, start: u64, until: u64) -> Result<Bytes> {
-        let gone = || ErrorKind::StorageFailed.error("a write in progress has no body file to read on from");
-        let spilled: &Arc<SpillFile> = self.follower.write().extra().get().ok_or_else(gone)?;
-        let range = BlockRange::around(start, until, u64::MAX);
-        let table = spilled.table(range.first, range.until).ok_or_else(gone)?;
-        let store = &self.opened.0;
-        match range.read(store, &spilled.file, &table, spilled.seed).await {
-            Ok(bytes) => Ok(range.cut(bytes, start, until)),
-            Err(Failure::Damaged(what)) => {
-                Err(ErrorKind::Corrupt.error(format!("write in progress: {what}")))
-            }
-            Err(Failure::Io(error)) => {
-                store.counters.read_errors.add(1);
-                Err(ErrorKind::StorageFailed.because("read body of a write in progress", error))
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl HandleHit for LiveHit {
-    async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        match self.follower.next().await? {
-            Next::Chunk(chunk) => Ok(Some(chunk)),
-            Next::End => Ok(None),
-            Next::Released { start, until } => {
-                let chunk = self.read_spilled(start, until).await?;
-                self.follower.advance(chunk.len() as u64);
-                Ok(Some(chunk))
-            }
-        }
-    }
-
-    async fn finish(self: Box<Self>, _: &dyn StorageTrait, _: &CacheKey, _: &SpanHandle) -> Result<()> {
-        Ok(())
-    }
-
-    fn can_seek(&self) -> bool {
-        true
-    }
-
-    fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
-        self.follower.seek(start, end)
-    }
-
-    fn is_stream_hit(&self) -> bool {
-        true
-    }
-
-    fn should_count_access(&self) -> bool {
-        false
-    }
-
-    fn entry_id(&self) -> Option<CacheEntryId> {
-        Some(self.follower.write().id())
-    }
-
-    fn as_any(&self) -> &(dyn Any + Send + Sync) {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync) {
-        self
-    }
-}
-
 /// The whole blocks around the start of a range, at most one chunk of them.
 #[derive(Debug, Clone, Copy)]
-struct BlockRange {
-    first: usize,
-    until: usize,
+pub(crate) struct BlockRange {
+    pub(crate) first: usize,
+    pub(crate) until: usize,
     start_byte: u64,
     end_byte: u64,
 }
 
 impl BlockRange {
-    fn around(start: u64, end: u64, body_len: u64) -> Self {
+    pub(crate) fn around(start: u64, end: u64, body_len: u64) -> Self {
         let block = BLOCK_BYTES as u64;
         let first = start / block;
         let until = end.min(first * block + CHUNK_BYTES).div_ceil(block);
@@ -259,7 +178,7 @@ impl BlockRange {
     }
 
     /// Reads the blocks and checks them; `table` begins with the first one's checksum.
-    async fn read(
+    pub(crate) async fn read(
         &self,
         store: &Store,
         file: &Arc<dyn File>,
@@ -276,7 +195,7 @@ impl BlockRange {
     }
 
     /// Of the blocks' bytes, those within `[start, end)`.
-    fn cut(&self, bytes: Bytes, start: u64, end: u64) -> Bytes {
+    pub(crate) fn cut(&self, bytes: Bytes, start: u64, end: u64) -> Bytes {
         let until = end.min(self.end_byte) - self.start_byte;
         bytes.slice((start - self.start_byte) as usize..until as usize)
     }

@@ -169,7 +169,7 @@ mod tests {
             offset_units: 1,
             record_units: 12_345,
             generation,
-            body_in_file: generation % 2 == 0,
+            body_in_file: generation.is_multiple_of(2),
         }
     }
 

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod follow;
 mod format;
 mod hit;
 mod index;

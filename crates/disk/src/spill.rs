@@ -143,7 +143,7 @@ impl Drop for Spill {
 
 /// Computes the checksum table of a body that comes in pieces of any size.
 pub(crate) struct BlockHasher {
-    hasher: Xxh3,
+    hasher: Box<Xxh3>, // half a kilobyte of state
     filled: usize,
     done: Vec<u64>,
 }
@@ -151,7 +151,7 @@ pub(crate) struct BlockHasher {
 impl BlockHasher {
     pub(crate) fn new(seed: u64) -> Self {
         BlockHasher {
-            hasher: Xxh3::with_seed(seed),
+            hasher: Box::new(Xxh3::with_seed(seed)),
             filled: 0,
             done: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! The store as a [`Storage`].
 
-use crate::hit::{Body, LiveHit, StoredHit};
+use crate::follow::LiveHit;
+use crate::hit::{Body, StoredHit};
 use crate::index::Slot;
 use crate::miss::DiskMiss;
 use crate::read::{BodyFile, Failure, Stored};

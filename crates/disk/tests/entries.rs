@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use forebay_core::{CacheKey, ErrorKind, HandleHit, PurgeOutcome, PurgeTarget, PurgeType, Storage};
+use forebay_core::{CacheKey, ErrorKind, PurgeOutcome, PurgeTarget, PurgeType, Storage};
 use std::time::SystemTime;
 
 const SIZES: [usize; 12] = [

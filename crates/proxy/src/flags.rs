@@ -1,13 +1,14 @@
 //! The command line: what can be set, and the checks that end the program before it serves anything.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Parser;
-use http::Uri;
 use ipnet::IpNet;
+
+use crate::origin::Origin;
 
 /// A caching reverse proxy: HTTP caching by RFC 9111 in front of one origin.
 ///
@@ -16,7 +17,7 @@ use ipnet::IpNet;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "forebay-proxy", version, max_term_width = 100)]
 pub struct Flags {
-    /// Where requests go that the cache cannot answer: http://HOST[:PORT]. Its name is resolved once, at start
+    /// Where requests go that the cache cannot answer: http://HOST or http://HOST:PORT. Its name is resolved once, at start
     #[arg(long, value_name = "URL")]
     pub origin: String,
 
@@ -24,7 +25,7 @@ pub struct Flags {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
-    /// Keep entries in this directory, which is created if it is missing
+    /// Keep entries in this directory, which is created if it is missing; its parent must be there
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
@@ -36,11 +37,12 @@ pub struct Flags {
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub memory_capacity: ByteSize,
 
-    /// Bodies larger than this are passed on and not stored [default: half of the capacity]
+    /// Bodies larger than this are passed on and not stored; at most a quarter of the capacity (default: that, and 64MiB
+    /// in memory)
     #[arg(long, value_name = "SIZE")]
     pub max_object_size: Option<ByteSize>,
 
-    /// Worker threads [default: one per processor]
+    /// Worker threads (default: one per processor)
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 
@@ -103,32 +105,20 @@ pub struct Config {
     pub access_log: bool,
 }
 
-/// The origin and its addresses.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Host and port as in the flag; what an HTTP/1.0 request without `Host` is sent to.
-    pub authority: String,
-    /// What the host resolved to; never empty.
-    pub addresses: Vec<SocketAddr>,
-}
-
 /// Where entries are kept.
 #[derive(Clone, Debug)]
-pub enum StoreConfig {
-    /// In memory, up to so many bytes.
-    Memory {
-        /// The capacity in bytes.
-        capacity_bytes: u64,
-    },
-    /// In a directory, up to so many bytes.
-    Disk {
-        /// The directory.
-        dir: PathBuf,
-        /// The capacity in bytes.
-        capacity_bytes: u64,
-    },
+pub struct StoreConfig {
+    /// The directory; in memory without one.
+    pub dir: Option<PathBuf>,
+    /// How much may be stored, bytes.
+    pub capacity_bytes: u64,
+    /// The largest body that the store takes, bytes. It may be above [`Config::max_object_bytes`]: what is of unknown
+    /// length can flow through the store up to here.
+    pub body_bytes_max: usize,
 }
 
+/// The largest body in memory unless a flag says otherwise: larger ones would leave a store's threads few shards.
+const MEMORY_OBJECT_BYTES_DEFAULT: u64 = 64 << 20;
 /// The smallest capacity that makes a cache.
 const CAPACITY_BYTES_MIN: u64 = 1 << 20;
 
@@ -138,28 +128,30 @@ impl Flags {
     /// # Errors
     /// One line that says which flag cannot be used, and why.
     pub fn check(self) -> Result<Config, String> {
-        let origin = resolve_origin(&self.origin)?;
-        let store = match self.cache_dir {
-            Some(dir) => {
-                let capacity_bytes = capacity("--disk-capacity", self.disk_capacity)?;
-                StoreConfig::Disk { dir, capacity_bytes }
-            }
-            None => {
-                let capacity_bytes = capacity("--memory-capacity", self.memory_capacity)?;
-                StoreConfig::Memory { capacity_bytes }
-            }
+        let origin = Origin::resolve(&self.origin)?;
+        let (capacity_bytes, largest_by_default) = match &self.cache_dir {
+            Some(_) => (capacity("--disk-capacity", self.disk_capacity)?, u64::MAX),
+            None => (
+                capacity("--memory-capacity", self.memory_capacity)?,
+                MEMORY_OBJECT_BYTES_DEFAULT,
+            ),
         };
-        let (StoreConfig::Memory { capacity_bytes } | StoreConfig::Disk { capacity_bytes, .. }) = store;
+        let largest = capacity_bytes / 4;
         let max_object_bytes = self
             .max_object_size
-            .map_or(capacity_bytes / 2, |size| size.as_u64());
-        if max_object_bytes == 0 || max_object_bytes > capacity_bytes {
+            .map_or(largest.min(largest_by_default), |size| size.as_u64());
+        if max_object_bytes == 0 || max_object_bytes > largest {
             return Err(format!(
-                "--max-object-size {}: must be above 0 and at most the capacity, {}",
+                "--max-object-size {}: must be above 0 and at most a quarter of the capacity, {}",
                 ByteSize::b(max_object_bytes),
-                ByteSize::b(capacity_bytes)
+                ByteSize::b(largest)
             ));
         }
+        let store = StoreConfig {
+            dir: self.cache_dir,
+            capacity_bytes,
+            body_bytes_max: as_size(max_object_bytes.max(largest.min(largest_by_default))),
+        };
         let threads = match self.threads {
             Some(0) => return Err("--threads 0: at least one is needed".into()),
             Some(threads) => threads,
@@ -178,7 +170,7 @@ impl Flags {
             listen: self.listen,
             admin: self.admin,
             store,
-            max_object_bytes: usize::try_from(max_object_bytes).unwrap_or(usize::MAX),
+            max_object_bytes: as_size(max_object_bytes),
             threads,
             purge_networks: self.allow_purge_from,
             stale_if_unreachable_secs: self.stale_if_unreachable,
@@ -200,44 +192,9 @@ fn capacity(flag: &str, size: ByteSize) -> Result<u64, String> {
     Ok(size.as_u64())
 }
 
-fn resolve_origin(url: &str) -> Result<Origin, String> {
-    let unusable = |why: String| format!("--origin {url}: {why}");
-    let uri: Uri = url.parse().map_err(|e| unusable(format!("not a URL ({e})")))?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(unusable("https is not supported, use an http origin".into())),
-        _ => return Err(unusable("must begin with http://".into())),
-    }
-    if uri.path() != "/" || uri.query().is_some() {
-        return Err(unusable(
-            "must end after the host and port, paths come from requests".into(),
-        ));
-    }
-    let authority = uri.authority().ok_or_else(|| unusable("names no host".into()))?;
-    let host = authority.host();
-    if authority.as_str().contains('@') || host.is_empty() {
-        return Err(unusable("must name a host, and no user".into()));
-    }
-    // `port_u16` is also `None` for a port that is no number below 65536.
-    let explicit_port = authority.as_str().len() > host.len();
-    let port = match authority.port_u16() {
-        Some(0) => return Err(unusable("port 0 is none".into())),
-        Some(port) => port,
-        None if explicit_port => return Err(unusable("the port is not a number up to 65535".into())),
-        None => 80,
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<SocketAddr> = (host, port)
-        .to_socket_addrs()
-        .map_err(|e| unusable(format!("cannot resolve {host} ({e})")))?
-        .collect();
-    if addresses.is_empty() {
-        return Err(unusable(format!("{host} has no address")));
-    }
-    Ok(Origin {
-        authority: authority.as_str().to_owned(),
-        addresses,
-    })
+/// Sizes of bodies are `usize` to pingora.
+fn as_size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
@@ -262,20 +219,21 @@ mod tests {
     fn the_defaults_are_usable() {
         let config = check(&[]).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-        assert!(matches!(config.store, StoreConfig::Memory { capacity_bytes } if capacity_bytes == 64 << 20));
-        assert_eq!(config.max_object_bytes, 32 << 20);
+        assert_eq!((config.store.dir, config.store.capacity_bytes), (None, 64 << 20));
+        assert_eq!(config.max_object_bytes, 16 << 20);
     }
 
     #[test]
     fn sizes_and_networks_are_read_as_people_write_them() {
         let config = check(&["--memory-capacity", "2GiB", "--max-object-size", "1MiB"]).unwrap();
-        assert!(matches!(config.store, StoreConfig::Memory { capacity_bytes } if capacity_bytes == 2 << 30));
+        assert_eq!((config.store.dir, config.store.capacity_bytes), (None, 2 << 30));
         assert_eq!(config.max_object_bytes, 1 << 20);
         let config = check(&["--allow-purge-from", "10.0.0.0/8", "--allow-purge-from", "::1"]).unwrap();
         assert_eq!(config.purge_networks.len(), 2);
         let config = check(&["--cache-dir", "/tmp/x", "--disk-capacity", "500MB"]).unwrap();
-        assert!(
-            matches!(config.store, StoreConfig::Disk { capacity_bytes, .. } if capacity_bytes == 500_000_000)
+        assert_eq!(
+            (config.store.dir, config.store.capacity_bytes),
+            (Some("/tmp/x".into()), 500_000_000)
         );
     }
 
@@ -289,7 +247,7 @@ mod tests {
                 "--disk-capacity",
             ),
             (&["--max-object-size", "0"], "--max-object-size"),
-            (&["--max-object-size", "65MiB"], "--max-object-size"),
+            (&["--max-object-size", "17MiB"], "--max-object-size"),
             (&["--threads", "0"], "--threads"),
             (&["--read-timeout", "0"], "--read-timeout"),
             (&["--listen", "nowhere"], "--listen"),
@@ -298,31 +256,5 @@ mod tests {
             let error = check(args).unwrap_err();
             assert!(error.contains(named), "{args:?}: {error}");
         }
-    }
-
-    #[test]
-    fn an_origin_is_a_plain_http_host_that_resolves() {
-        for (origin, says) in [
-            ("https://127.0.0.1", "https is not supported"),
-            ("ftp://127.0.0.1", "must begin with http://"),
-            ("127.0.0.1:9000", "must begin with http://"),
-            ("http://", "not a URL"),
-            ("http://127.0.0.1/path", "paths come from requests"),
-            ("http://user@127.0.0.1", "no user"),
-            ("http://127.0.0.1:99999", "port"),
-            ("http://127.0.0.1:0", "port 0"),
-            ("http://no-such-host.invalid", "cannot resolve"),
-        ] {
-            let error = resolve_origin(origin).unwrap_err();
-            assert!(error.contains(says), "{origin}: {error}");
-        }
-        assert_eq!(
-            resolve_origin("http://127.0.0.1").unwrap().addresses[0].port(),
-            80
-        );
-        assert_eq!(
-            resolve_origin("http://[::1]:9000/").unwrap().addresses[0].port(),
-            9000
-        );
     }
 }

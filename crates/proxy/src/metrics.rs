@@ -49,19 +49,23 @@ impl Counter {
     }
 }
 
-/// What a store tells of itself. A store that does not know a number leaves it out.
+/// What a store tells of itself; counts begin at its opening.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StoreStats {
     /// Bytes that entries take now.
-    pub resident_bytes: Option<u64>,
+    pub resident_bytes: u64,
+    /// Bytes that they may take.
+    pub capacity_bytes: u64,
     /// Entries there now.
-    pub entries: Option<u64>,
-    /// Entries evicted since the start.
-    pub evictions: Option<u64>,
-    /// Failed reads and writes since the start.
-    pub errors: Option<u64>,
-    /// Read and write handlers that are open now.
-    pub open_handlers: Option<u64>,
+    pub entries: u64,
+    /// Entries evicted to make room.
+    pub evictions: u64,
+    /// Entries refused, as too large or for want of room.
+    pub refused: u64,
+    /// Failed reads and writes, and entries found damaged.
+    pub errors: u64,
+    /// Hit and miss handlers that are open now.
+    pub open_handlers: u64,
 }
 
 impl Metrics {
@@ -119,29 +123,39 @@ impl Metrics {
                 "Bytes that entries take.",
                 store.resident_bytes,
             ),
+            (
+                "store_capacity_bytes",
+                "gauge",
+                "Bytes that entries may take.",
+                store.capacity_bytes,
+            ),
             ("store_entries", "gauge", "Entries stored.", store.entries),
             (
                 "store_evictions_total",
                 "counter",
-                "Entries evicted.",
+                "Entries evicted to make room.",
                 store.evictions,
+            ),
+            (
+                "store_refused_total",
+                "counter",
+                "Entries refused by the store.",
+                store.refused,
             ),
             (
                 "store_errors_total",
                 "counter",
-                "Failed reads and writes of the store.",
+                "Failed reads and writes, damaged entries.",
                 store.errors,
             ),
             (
                 "store_open_handlers",
                 "gauge",
-                "Open read and write handlers.",
+                "Open hit and miss handlers.",
                 store.open_handlers,
             ),
         ] {
-            if let Some(value) = value {
-                put(name, kind, help, value);
-            }
+            put(name, kind, help, value);
         }
         text
     }
@@ -152,15 +166,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_number_has_its_type_and_unknown_ones_are_left_out() {
+    fn every_number_has_its_type() {
         let metrics = Metrics::default();
         metrics.hits.add(3);
         let text = metrics.render(&StoreStats {
-            resident_bytes: Some(7),
+            resident_bytes: 7,
             ..StoreStats::default()
         });
         assert!(text.contains("# TYPE forebay_hits_total counter\nforebay_hits_total 3\n"));
         assert!(text.contains("# TYPE forebay_store_resident_bytes gauge\nforebay_store_resident_bytes 7\n"));
-        assert!(!text.contains("evictions"));
     }
 }

@@ -1,31 +1,35 @@
 //! The proxy itself: pingora's filters, each of which asks the [policy](crate::policy) and does what it says.
 
+mod access_log;
 mod answer;
 mod exchange;
+mod failure;
+mod interim;
+mod limited;
 mod revalidation;
+mod storing;
 mod too_large;
+mod upstream;
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, DATE, HOST, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE, VIA,
-};
 use http::{Method, StatusCode, Version};
 use pingora_cache::key::HashBinary;
 use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
+use pingora_cache::predictor::CacheablePredictor;
 use pingora_cache::{
     CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, HitHandler, NoCacheReason, RespCacheable,
-    VarianceBuilder,
+    Storage,
 };
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, Session};
 
 pub use self::exchange::Exchange;
+use self::limited::Limited;
 use self::too_large::TooLarge;
 use crate::flags::Config;
 use crate::metrics::Metrics;
@@ -34,10 +38,8 @@ use crate::policy::directives::Directives;
 use crate::policy::request::{self, Use};
 use crate::policy::stale::{self, Failure};
 use crate::policy::target::Target;
-use crate::policy::vary::{self, Vary};
-use crate::policy::{fields, freshness, invalidation};
+use crate::policy::{freshness, invalidation};
 use crate::purge;
-use crate::store::Store;
 
 /// How long requests wait for the head of another one's response to the same URL before they ask the origin too.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -48,26 +50,28 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct CachingProxy {
     config: Config,
     settings: freshness::Settings,
-    store: Store,
+    storage: &'static Limited,
     metrics: Arc<Metrics>,
     lock: &'static CacheKeyLockImpl,
     too_large: &'static TooLarge,
 }
 
 impl CachingProxy {
-    /// A proxy over a store.
-    pub fn new(config: Config, store: Store, metrics: Arc<Metrics>) -> Self {
+    /// A proxy over a storage.
+    pub fn new(config: Config, storage: &'static (dyn Storage + Sync), metrics: Arc<Metrics>) -> Self {
         let settings = freshness::Settings {
             stale_if_unreachable_secs: config.stale_if_unreachable_secs,
             ..freshness::Settings::default()
         };
-        // pingora takes both as `'static`; there is one proxy in a process.
+        // pingora takes these as `'static`; there is one proxy in a process.
         let lock = Box::leak(CacheLock::new_boxed(LOCK_WAIT));
-        let too_large = Box::leak(Box::new(TooLarge::new()));
+        let too_large: &TooLarge = Box::leak(Box::new(TooLarge::new()));
+        let limited = Limited::new(storage, config.max_object_bytes, too_large);
+        let storage = Box::leak(Box::new(limited));
         Self {
             config,
             settings,
-            store,
+            storage,
             metrics,
             lock,
             too_large,
@@ -99,6 +103,9 @@ impl ProxyHttp for CachingProxy {
         let downstream = session.as_downstream_mut();
         downstream.set_read_timeout(Some(CLIENT_TIMEOUT));
         downstream.set_write_timeout(Some(CLIENT_TIMEOUT));
+        // Without it, pingora resets the connection of a client that has its whole response and sends its next request while
+        // the fill behind that response is still being finished.
+        downstream.set_pipelining_enabled(true);
         if version < Version::HTTP_11 {
             downstream.set_ignore_info_resp(true); // HTTP/1.0 knows no interim responses
         }
@@ -132,27 +139,35 @@ impl ProxyHttp for CachingProxy {
     fn request_cache_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
         let request = session.req_header();
         if purge::is_purge(&request.method) {
-            session.cache.enable(self.store.storage, None, None, None, None);
+            session.cache.enable(self.storage, None, None, None, None);
             return Ok(());
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
             exchange.forward = Some(Forward::Method);
             return Ok(());
         }
-        if is_not_for_cache(request) {
+        if storing::is_not_for_cache(request) {
             exchange.forward = Some(Forward::Bypass);
             return Ok(());
         }
         let mut overrides = CacheOptionOverrides::default();
         overrides.wait_timeout = Some(LOCK_WAIT);
         // No eviction manager: the storage keeps its capacity itself.
-        let (storage, lock) = (self.store.storage, self.lock);
+        let (storage, lock) = (self.storage, self.lock);
         session
             .cache
             .enable(storage, None, Some(self.too_large), Some(lock), Some(overrides));
-        session
-            .cache
-            .set_max_file_size_bytes(self.config.max_object_bytes);
+        // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
+        // for its size comes back only with a body that would be stored.
+        let passes_by = !self
+            .too_large
+            .cacheable_prediction(&purge::key(&self.target(session.req_header())));
+        let limit = if passes_by {
+            self.config.max_object_bytes
+        } else {
+            self.config.store.body_bytes_max
+        };
+        session.cache.set_max_file_size_bytes(limit);
         Ok(())
     }
 
@@ -209,14 +224,7 @@ impl ProxyHttp for CachingProxy {
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let addresses = &self.config.origin.addresses;
-        let address = addresses[exchange.attempts % addresses.len()];
-        let mut peer = HttpPeer::new(address, false, String::new());
-        peer.options.connection_timeout = Some(self.config.connect_timeout);
-        peer.options.total_connection_timeout = Some(self.config.connect_timeout);
-        peer.options.read_timeout = Some(self.config.read_timeout);
-        peer.options.write_timeout = Some(self.config.read_timeout);
-        Ok(Box::new(peer))
+        Ok(Box::new(upstream::peer(&self.config, exchange)))
     }
 
     fn fail_to_connect(
@@ -238,12 +246,7 @@ impl ProxyHttp for CachingProxy {
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        exchange.request_time = SystemTime::now();
-        if !request.headers.contains_key(HOST) {
-            request.insert_header(HOST, self.config.origin.authority.as_str())?;
-        }
-        request.append_header(VIA, "1.1 forebay")?;
-        Ok(())
+        upstream::prepare(request, exchange, &self.config.origin)
     }
 
     async fn upstream_response_filter(
@@ -252,27 +255,18 @@ impl ProxyHttp for CachingProxy {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
-            pass_on_interim(session, response).await;
+        if interim::is_interim(response) {
+            interim::pass_on(session, response).await;
             return Ok(());
         }
-        exchange.response_time = SystemTime::now();
-        exchange.forward_status = Some(response.status);
-        if !response.headers.contains_key(DATE) {
-            response.insert_header(DATE, httpdate::fmt_http_date(exchange.response_time))?;
-        }
-        if response.status != StatusCode::SWITCHING_PROTOCOLS {
-            for name in fields::unforwardable(&response.headers) {
-                response.remove_header(&name);
-            }
-        }
+        upstream::receive(response, exchange)?;
         if response.status == StatusCode::NOT_MODIFIED {
             exchange.refreshed = revalidation::merge(session.cache.maybe_cache_meta(), response)?;
         }
         let request = session.req_header();
         let target = self.target(request);
         for void in invalidation::targets(&request.method, &target, response.status, &response.headers) {
-            purge::invalidate(self.store.storage, &void).await;
+            purge::invalidate(self.storage, &void).await;
         }
         Ok(())
     }
@@ -283,48 +277,13 @@ impl ProxyHttp for CachingProxy {
         response: &ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<RespCacheable> {
-        // After a 304 pingora hands over the stored head with five fields merged; all of them are in ours.
-        let refreshed = exchange
-            .refreshed
-            .as_ref()
-            .map(|refreshed| refreshed.head.clone());
-        let mut head = refreshed.unwrap_or_else(|| response.clone());
-        if exchange
-            .refreshed
-            .as_ref()
-            .is_some_and(|refreshed| refreshed.is_of_another)
-        {
-            return Ok(exchange.refuse("validator-mismatch"));
-        }
-        let decision = freshness::decide(
-            &freshness::Exchange {
-                status: head.status,
-                headers: &head.headers,
-                authorized: session.req_header().headers.contains_key(AUTHORIZATION),
-                request_time: exchange.request_time,
-                response_time: exchange.response_time,
-            },
+        Ok(storing::decide(
+            session.req_header(),
+            response,
+            exchange,
             &self.settings,
-        );
-        let terms = match decision {
-            Ok(terms) => terms,
-            Err(refusal) => return Ok(exchange.refuse(refusal.as_str())),
-        };
-        for name in fields::unstorable(&head.headers) {
-            head.remove_header(&name);
-        }
-        let fresh_until = terms.fresh_until(exchange.response_time);
-        let epoch = terms.epoch(exchange.response_time);
-        exchange.withhold(&mut head, terms.withheld);
-        let mut meta = CacheMeta::new(
-            fresh_until,
-            exchange.response_time,
-            terms.stale_while_revalidate_secs,
-            terms.stale_if_error_secs,
-            head,
-        );
-        meta.set_epoch_override(epoch);
-        Ok(RespCacheable::Cacheable(meta))
+            self.config.max_object_bytes,
+        ))
     }
 
     fn cache_vary_filter(
@@ -333,14 +292,7 @@ impl ProxyHttp for CachingProxy {
         _: &mut Exchange,
         request: &RequestHeader,
     ) -> Option<HashBinary> {
-        let Vary::Fields(names) = Vary::of(meta.headers()) else {
-            return None;
-        };
-        let mut variance = VarianceBuilder::new();
-        for name in &names {
-            variance.add_owned_value(name.as_str(), vary::selecting_value(&request.headers, name));
-        }
-        variance.finalize()
+        storing::variance(meta, request)
     }
 
     fn should_serve_stale(
@@ -355,7 +307,7 @@ impl ProxyHttp for CachingProxy {
         let Some(meta) = session.cache.maybe_cache_meta() else {
             return false;
         };
-        let failure = failure(error);
+        let failure = failure::kind(error);
         let entry = Directives::of_response(meta.headers());
         let stands_in = stale::may_stand_in(failure, &entry, &exchange.demands);
         if stands_in {
@@ -374,14 +326,14 @@ impl ProxyHttp for CachingProxy {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+        if interim::is_interim(response) {
             return Ok(());
         }
         answer::complete(session, response, exchange)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, exchange: &mut Exchange) -> FailToProxy {
-        let code = error_code(e, exchange);
+        let code = failure::status(e, exchange);
         if code > 0 {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             if let Err(e) = answer::send(session, status, exchange.failed_answer()).await {
@@ -420,20 +372,7 @@ impl ProxyHttp for CachingProxy {
         let bytes = session.as_downstream().body_bytes_sent() as u64;
         exchange.count(&self.metrics, e, bytes);
         if self.config.access_log && !exchange.is_background {
-            let request = session.req_header();
-            let status = session
-                .response_written()
-                .map_or(0, |response| response.status.as_u16());
-            let client = session
-                .client_addr()
-                .map_or_else(|| "-".to_owned(), ToString::to_string);
-            let (method, target) = (&request.method, self.target(request));
-            let label = exchange.label.as_deref().unwrap_or("-");
-            // A log that cannot be written must not end the request.
-            let _ = writeln!(
-                std::io::stdout(),
-                "{client} {method} {target} {status} {bytes} {label}"
-            );
+            access_log::write(session, exchange, &self.target(session.req_header()), bytes);
         }
     }
 
@@ -450,64 +389,5 @@ impl ProxyHttp for CachingProxy {
         context: ProxyWarnLogContext,
     ) -> bool {
         matches!(context, ProxyWarnLogContext::DownstreamCache)
-    }
-}
-
-/// Requests that need the origin itself: upgrades, preconditions that only it can evaluate, and bodies, which are no
-/// part of the key.
-fn is_not_for_cache(request: &RequestHeader) -> bool {
-    let headers = &request.headers;
-    let has_body = headers.contains_key(TRANSFER_ENCODING)
-        || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
-    has_body
-        || [UPGRADE, IF_MATCH, IF_UNMODIFIED_SINCE]
-            .iter()
-            .any(|name| headers.contains_key(name))
-}
-
-/// Passes an interim response on at once.
-///
-/// pingora gathers what has arrived from the origin, and where a cacheable head is among it, drops the whole gathering
-/// in favour of the stored head: an interim response ahead of it would be lost. So it is written here, and pingora's
-/// own attempt, should it come, is told to be ignored. A 100 belongs to requests with bodies, which are not cached.
-async fn pass_on_interim(session: &mut Session, response: &ResponseHeader) {
-    let is_http_11 = session.req_header().version >= Version::HTTP_11;
-    if response.status == StatusCode::CONTINUE || !is_http_11 || session.as_downstream().is_subrequest() {
-        return;
-    }
-    let downstream = session.as_downstream_mut();
-    downstream.set_ignore_info_resp(false);
-    if let Err(e) = downstream.write_response_header(Box::new(response.clone())).await {
-        log::debug!("the client did not take the interim response: {e}");
-    }
-    downstream.set_ignore_info_resp(true);
-}
-
-fn failure(error: &Error) -> Failure {
-    use ErrorType::*;
-    match error.etype() {
-        HTTPStatus(code) => Failure::Status(*code),
-        ConnectTimedout | ConnectRefused | ConnectNoRoute | ConnectError | ConnectProxyFailure
-        | ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout
-            if *error.esource() == ErrorSource::Upstream =>
-        {
-            Failure::Unreachable
-        }
-        _ => Failure::Other,
-    }
-}
-
-/// The status that tells a client of an error, 0 where there is no client left to tell.
-fn error_code(error: &Error, exchange: &Exchange) -> u16 {
-    use ErrorType::*;
-    match (error.esource(), error.etype()) {
-        (_, HTTPStatus(code)) => *code,
-        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | WriteTimedout) => 504,
-        // What is stored may not be served stale, and cannot be validated (RFC 9111, section 5.2.2.2).
-        (ErrorSource::Upstream, _) if exchange.forward == Some(Forward::Stale) => 504,
-        (ErrorSource::Upstream, _) => 502,
-        (ErrorSource::Downstream, WriteError | ReadError | ConnectionClosed) => 0,
-        (ErrorSource::Downstream, _) => 400,
-        (ErrorSource::Internal | ErrorSource::Unset, _) => 500,
     }
 }

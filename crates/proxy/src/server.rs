@@ -34,7 +34,7 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// SIGTERM sleeps through its whole grace period, whether or not a request is open.
 ///
 /// # Errors
-/// One line that says what could not be opened, bound or closed.
+/// One line that says what could not be opened or bound.
 pub fn run(config: Config) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
@@ -44,7 +44,8 @@ pub fn run(config: Config) -> Result<(), String> {
     let served = runtime.block_on(serve(config));
     // Requests that outlived the grace period end here, before the store is closed under them.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    served?.close()
+    served?.close();
+    Ok(())
 }
 
 async fn serve(config: Config) -> Result<Store, String> {
@@ -68,7 +69,7 @@ async fn serve(config: Config) -> Result<Store, String> {
         announcement.push_str(&format!(", admin on {address}"));
         let admin = Arc::new(Admin {
             metrics: metrics.clone(),
-            store,
+            store: store.clone(),
         });
         tokio::spawn(accept(listener, admin, shutdown.clone()));
     }
@@ -77,7 +78,7 @@ async fn serve(config: Config) -> Result<Store, String> {
         ..ServerConf::default()
     });
     let grace = config.grace;
-    let mut proxy = http_proxy(&conf, CachingProxy::new(config, store, metrics.clone()));
+    let mut proxy = http_proxy(&conf, CachingProxy::new(config, store.storage, metrics.clone()));
     // Not to tunnel, but to refuse with a `Cache-Status`; pingora's own refusal has none.
     proxy.server_options = Some(connect_reaches_the_proxy());
     let accepting = tokio::spawn(accept(listener, Arc::new(proxy), shutdown));
@@ -93,7 +94,12 @@ async fn serve(config: Config) -> Result<Store, String> {
     if accepting.await.is_err() {
         error!("the accepting task ended badly");
     }
-    drain(&metrics, grace).await;
+    tokio::select! {
+        () = drain(&metrics, grace) => {}
+        // Whoever asks twice will not wait.
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     Ok(store)
 }
 

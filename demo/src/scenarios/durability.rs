@@ -2,6 +2,7 @@
 
 use super::{Seen, fact, times};
 use crate::proxy::{Proxy, Settings};
+use crate::routes::{STEP_BYTES, STEPS};
 use crate::stage::{Stage, fetch, mib};
 use crate::{Failure, body, directory};
 
@@ -18,6 +19,29 @@ pub(super) fn terminate(stage: &mut Stage) -> Result<Seen, Failure> {
         .code()
         .map_or_else(|| status.to_string(), |code| format!("exit code {code}"));
     Ok(format!("{ended}; {}", found_again(stage, &paths)?).into())
+}
+
+/// What must not come back: a fill that the crash cut off, and what was purged before it.
+pub(super) fn crash_midway(stage: &mut Stage) -> Result<Seen, Failure> {
+    let (cut_off, purged) = ("/slow/crash", "/text/purged-before-crash");
+    stage.get(purged)?;
+    stage.proxy.settle()?;
+    stage.fetch("PURGE", purged, &[])?;
+    stage.origin.hold(cut_off);
+    stage.origin.release(cut_off, STEPS / 2);
+    let mut reader = stage.proxy.client().get(cut_off)?;
+    reader.read(STEPS / 2 * STEP_BYTES)?;
+    stage.proxy.crash_and_restart()?;
+    stage.origin.release(cut_off, STEPS);
+    let (refilled, refetched) = (stage.get(cut_off)?, stage.get(purged)?);
+    let whole = refilled.body == body::bytes(cut_off, 0, (STEPS * STEP_BYTES) as u64);
+    let whole = fact(whole, "whole");
+    Ok(format!(
+        "half filled: {}, {whole}; purged: {}",
+        refilled.verdict(),
+        refetched.verdict()
+    )
+    .into())
 }
 
 /// The stored entries: one that fits a record of the log, one that has a file of its own.
@@ -63,23 +87,49 @@ pub(super) fn eviction(stage: &mut Stage) -> Result<Seen, Failure> {
     }
     proxy.settle()?;
     let after = Size::of(&proxy)?;
-    let newest = fetch(&proxy, "GET", &path(count - 1), &[])?;
-    let oldest = fetch(&proxy, "GET", &path(0), &[])?;
+    let mut kept_bytes = 0;
+    let mut newest = false;
+    for nth in 0..count {
+        newest = stored_bytes(&proxy, &path(nth))?
+            .inspect(|length| kept_bytes += length)
+            .is_some();
+    }
     let within = peak.max(after).largest() <= mib(capacity_mib);
-    let text = "disk and resident size within the capacity, during and after";
-    let facts = format!(
-        "{}; oldest {}, newest {}",
-        fact(within, text),
-        oldest.verdict(),
-        newest.verdict()
-    );
+    let used = (mib(capacity_mib) / 2..=mib(capacity_mib)).contains(&kept_bytes);
+    let facts = [
+        fact(
+            within,
+            "disk and resident size within the capacity, during and after",
+        ),
+        fact(used, "at least half of it holds bodies"),
+        fact(newest, "the newest is there"),
+    ];
     let figures = format!(
-        "{capacity_mib} MiB capacity, {volume_mib} MiB filled; MiB on disk at most {}, after {}; resident at most {}",
+        "{capacity_mib} MiB capacity, {volume_mib} MiB filled; MiB on disk at most {}, after {}; resident at most {}; \
+         bodies {}",
         in_mib(peak.on_disk_bytes),
         in_mib(after.on_disk_bytes),
         in_mib(peak.resident_bytes),
+        in_mib(kept_bytes),
     );
-    Ok(Seen { facts, figures })
+    Ok(Seen {
+        facts: facts.join("; "),
+        figures,
+    })
+}
+
+/// The length of the body stored for `path`, if there is one; the origin is not asked.
+fn stored_bytes(proxy: &Proxy, path: &str) -> Result<Option<u64>, Failure> {
+    let got = fetch(proxy, "HEAD", path, &[("Cache-Control", "only-if-cached")])?;
+    match (got.status, got.field("content-length").parse()) {
+        (200, Ok(length)) => Ok(Some(length)),
+        (504, _) => Ok(None),
+        (status, _) => Err(format!(
+            "only-if-cached: {status}, Content-Length {}",
+            got.field("content-length")
+        )
+        .into()),
+    }
 }
 
 /// How large a store is, from outside and by its own account.

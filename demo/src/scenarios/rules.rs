@@ -57,6 +57,11 @@ pub(super) fn cache_status(stage: &mut Stage) -> Result<Seen, Failure> {
             stage.fetch("GET", validated, &[("If-None-Match", "\"v1\"")])?,
         ),
         ("GET", fetch(&lost, "GET", path, &[])?),
+        (
+            "GET",
+            stage.fetch("GET", "/text/not-cached", &[("Cache-Control", "only-if-cached")])?,
+        ),
+        ("PURGE", stage.fetch("PURGE", path, &[])?),
     ];
     let named = |(method, response): &(&str, Fetched)| {
         let value = response.field("cache-status");

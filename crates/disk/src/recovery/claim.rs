@@ -4,6 +4,7 @@ use super::{failed, not_ours};
 use crate::format::StoreId;
 use crate::format::fixed::{FIXED_BYTES, Format, decode_format, decode_segment, encode_format};
 use crate::io::{File, Io, OpenMode, PathKind, read_full, write_full};
+use crate::options::Sync;
 use crate::segment::{Layout, segment_number};
 use forebay_core::{ErrorKind, Result};
 use std::hash::{BuildHasher, RandomState};
@@ -18,7 +19,7 @@ pub(super) struct Claim {
 }
 
 /// Takes the directory, or leaves it as it is.
-pub(super) fn claim(io: &dyn Io, layout: &Layout) -> Result<Claim> {
+pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Claim> {
     prepare_root(io, layout.root())?;
     identify(io, layout)?; // before anything is written into it
     let lock = lock(io, layout)?;
@@ -29,12 +30,12 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout) -> Result<Claim> {
                 "{} is damaged or gone; it is made again",
                 layout.format().display()
             );
-            write_format(io, layout, id)?;
+            write_format(io, layout, id, sync)?;
             id
         }
         Identity::New => {
             let id = StoreId(RandomState::new().hash_one(std::process::id()));
-            write_format(io, layout, id)?;
+            write_format(io, layout, id, sync)?;
             id
         }
     };
@@ -151,11 +152,14 @@ fn read_start(io: &dyn Io, path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Puts a FORMAT file in place as a whole.
-fn write_format(io: &dyn Io, layout: &Layout, id: StoreId) -> Result<()> {
+fn write_format(io: &dyn Io, layout: &Layout, id: StoreId, sync: Sync) -> Result<()> {
     let write = || {
         let file = io.open(&layout.new_format(), OpenMode::ReadWrite)?;
         file.set_len(0)?;
         write_full(&*file, &[encode_format(id)], 0)?;
+        if sync == Sync::Never {
+            return io.rename(&layout.new_format(), &layout.format());
+        }
         file.sync()?;
         io.rename(&layout.new_format(), &layout.format())?;
         io.sync_dir(layout.root())

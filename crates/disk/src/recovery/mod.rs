@@ -27,7 +27,7 @@ const GENERATION_MARGIN: u64 = 1 << 20;
 pub(crate) fn open(options: &DiskOptions) -> Result<Store> {
     let io = &*options.io;
     let layout = Layout::new(options.dir.clone());
-    let claim = claim::claim(io, &layout)?;
+    let claim = claim::claim(io, &layout, options.sync)?;
     let mut numbers = segment_numbers(io, &layout)?;
     numbers.sort_unstable();
     let (index, segments) = (Index::default(), Segments::default());

@@ -44,27 +44,19 @@ fn read_footer(log: &dyn File, len_bytes: u64, seed: u64) -> io::Result<Option<V
 /// Goes from record to record; where there is none, from one multiple of 64 bytes to the next until there is one.
 fn scan(window: &mut Window<'_>, seed: u64) -> io::Result<Vec<Item>> {
     let mut items = Vec::new();
-    // Records with a whole head and no whole end. At the end of the log that is a write that was cut short and never
-    // took effect; before other records it is damage.
-    let mut torn = Vec::new();
     let mut at = FIXED_BYTES as u64;
     while at + (ALIGN as u64) <= window.len_bytes {
         match record_at(window, at, seed)? {
             Found::Whole(item) => {
-                items.append(&mut torn);
                 at += u64::from(item.record_units) * ALIGN as u64;
                 items.push(item);
             }
-            Found::Torn(item) => {
-                torn.push(item);
-                at += ALIGN as u64;
-            }
-            Found::End(item) => {
-                items.append(&mut torn);
+            Found::Damaged(item) => {
                 items.push(item);
                 at += ALIGN as u64;
             }
             Found::Nothing => at += ALIGN as u64,
+            Found::CutShort => break,
         }
     }
     Ok(items)
@@ -73,11 +65,11 @@ fn scan(window: &mut Window<'_>, seed: u64) -> io::Result<Vec<Item>> {
 enum Found {
     /// A record with head and end.
     Whole(Item),
-    /// A head without its end.
-    Torn(Item),
-    /// An end without its head.
-    End(Item),
+    /// A head without its end, or an end without its head.
+    Damaged(Item),
     Nothing,
+    /// A head whose record would go on behind the end of the log: a write that never took effect.
+    CutShort,
 }
 
 fn record_at(window: &mut Window<'_>, at: u64, seed: u64) -> io::Result<Found> {
@@ -85,17 +77,17 @@ fn record_at(window: &mut Window<'_>, at: u64, seed: u64) -> io::Result<Found> {
     let Some((header, _)) = Header::decode(window.at(at, HEAD_BYTES_MAX)?, seed) else {
         let block = window.at(at, ALIGN)?;
         return Ok(match record::decode_trailer(block, seed) {
-            Some((key, generation)) => Found::End(lost(key, generation, offset_units)),
+            Some((key, generation)) => Found::Damaged(lost(key, generation, offset_units)),
             None => Found::Nothing,
         });
     };
     let end = at + header.record_bytes() as u64;
-    let trailer = match end <= window.len_bytes {
-        true => record::decode_trailer(window.at(end - ALIGN as u64, ALIGN)?, seed),
-        false => None,
-    };
+    if end > window.len_bytes {
+        return Ok(Found::CutShort);
+    }
+    let trailer = record::decode_trailer(window.at(end - ALIGN as u64, ALIGN)?, seed);
     if trailer != Some((header.key, header.generation)) {
-        return Ok(Found::Torn(lost(header.key, header.generation, offset_units)));
+        return Ok(Found::Damaged(lost(header.key, header.generation, offset_units)));
     }
     Ok(Found::Whole(Item {
         kind: Some(header.kind),

@@ -1,23 +1,20 @@
 //! Appending records: opening and sealing the active segment, writing a batch, and making its effects visible.
 
-use super::{Active, After, Batch, Pending, Reply, Writer};
+use super::publish::Answer;
+use super::{Active, After, Batch, Pending, Writer};
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::format::footer::{self, Item};
-use crate::format::record::{ALIGN, Header, Kind};
-use crate::index::Slot;
+use crate::format::record::{ALIGN, Header};
 use crate::io::{OpenMode, write_full};
 use crate::options::Sync;
 use crate::segment::Segment;
+use crate::store::Store;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, ErrorKind, PurgeOutcome, Result};
+use forebay_core::Result;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
-
-/// So many files may wait for a sync: they are open until then.
-const UNSYNCED_FILES_MAX: usize = 64;
 
 impl Writer {
     /// Sees to it that there is an active segment that is not full.
@@ -79,9 +76,7 @@ impl Writer {
             let number = active.segment.number;
             let _ = self.failed(&format!("write the footer of segment {number:08x}"), error);
         }
-        if self.store.options.sync != Sync::Never {
-            self.unsynced.push(active.segment.log.clone());
-        }
+        self.unsynced.add_log(active.segment.number);
     }
 
     pub(super) fn active_number(&self) -> Option<u32> {
@@ -153,34 +148,17 @@ impl Writer {
                 self.cut_active();
             }
         }
-        if self.unsynced.len() > UNSYNCED_FILES_MAX {
-            self.sync();
-        }
     }
 
     fn write(&mut self, batch: &Batch) -> io::Result<()> {
         let Some(active) = &mut self.active else {
             return Err(io::Error::other("no segment is open"));
         };
-        let bodies = batch.pending.iter().filter_map(|pending| match &pending.after {
-            After::Admit {
-                spill: Some(spill), ..
-            } => Some(spill.shared().file.clone()),
-            _ => None,
-        });
         let always = self.store.options.sync == Sync::Always;
         if always {
-            let (mut any, io) = (false, &self.store.options.io);
-            for file in bodies {
-                file.sync()?;
-                any = true;
-            }
-            if any {
-                io.sync_dir(&self.store.layout.segment(active.segment.number))?;
-            }
-        } else if self.store.options.sync != Sync::Never {
-            self.unsynced.extend(bodies);
-            self.dirty_since.get_or_insert_with(Instant::now);
+            sync_bodies(batch, &self.store, active.segment.number)?;
+        } else {
+            self.unsynced.touch();
         }
         write_full(&*active.segment.log, &batch.buffers, active.end)?;
         if always {
@@ -205,170 +183,22 @@ impl Writer {
             self.active = None;
         }
     }
+}
 
-    fn publish(&mut self, pending: Pending) -> Answer {
-        let Pending { item, after } = pending;
-        match after {
-            After::Admit {
-                guard,
-                spill,
-                weight_bytes,
-                reply,
-            } => {
-                if let (Some(spill), Some(active)) = (spill, &self.active) {
-                    let bytes = crate::format::body::file_bytes(item.body_len);
-                    active.segment.add_body(item.generation, bytes);
-                    spill.keep();
-                }
-                self.set(&item, None);
-                self.store.counters.admitted.add(1);
-                drop(guard); // only now: lookups find the write until they find the entry
-                Answer::Admitted(reply, weight_bytes)
-            }
-            After::Purge {
-                only,
-                purge_type,
-                reply,
-            } => {
-                self.unset(&item);
-                self.purge_live(&item.key, only, purge_type);
-                Answer::Outcome(
-                    reply,
-                    PurgeOutcome::Purged(Some(CacheEntryId::new(item.generation))),
-                )
-            }
-            After::Rewrite { moved_from, reply } => {
-                self.set(&item, moved_from);
-                Answer::Outcome(reply, PurgeOutcome::Expired)
-            }
-            After::Keep { moved_from } => {
-                self.set(&item, moved_from);
-                self.store.counters.kept_entries.add(1);
-                Answer::Nobody
-            }
-            After::Heal { reply } => {
-                self.unset(&item);
-                Answer::Healed(reply)
-            }
-        }
-    }
-
-    /// What happens instead where the record could not be written: nothing is admitted, and what was to go is gone for
-    /// this process at least.
-    pub(super) fn fail(&mut self, pending: Pending, error: &str) {
-        let Pending { item, after } = pending;
-        let error = ErrorKind::StorageFailed.error(error.to_owned());
-        match after {
-            After::Admit {
-                guard, spill, reply, ..
-            } => {
-                drop((spill, guard));
-                let _ = reply.send(Err(error));
-            }
-            After::Purge {
-                only,
-                purge_type,
-                reply,
-            } => {
-                self.unset(&item);
-                self.purge_live(&item.key, only, purge_type);
-                let _ = reply.send(Err(error));
-            }
-            After::Rewrite { moved_from, reply } => {
-                self.move_back(&item, moved_from);
-                let _ = reply.send(Err(error));
-            }
-            After::Keep { moved_from } => self.move_back(&item, moved_from),
-            After::Heal { reply } => {
-                self.unset(&item);
-                let _ = reply.send(Ok(true));
-            }
-        }
-    }
-
-    /// Makes the index point to a record of the active segment.
-    fn set(&self, item: &Item, moved_from: Option<u32>) {
-        let Some(active) = &self.active else { return };
-        if let Some(bytes) = moved_from
-            .and_then(|from| self.store.segments.get(from))
-            .and_then(|from| from.take_body(item.generation))
+/// The bodies come before the records that speak of them.
+fn sync_bodies(batch: &Batch, store: &Store, segment: u32) -> io::Result<()> {
+    let mut any = false;
+    for pending in &batch.pending {
+        if let After::Admit {
+            spill: Some(spill), ..
+        } = &pending.after
         {
-            active.segment.add_body(item.generation, bytes);
-        }
-        let slot = slot_of(item, active.segment.number);
-        active.segment.add_live(1);
-        if let Some(old) = self.store.index.insert(item.key, slot) {
-            self.let_go(old, Some(slot.generation));
+            spill.shared().file.sync()?;
+            any = true;
         }
     }
-
-    fn unset(&self, item: &Item) {
-        if let Some(old) = self.store.index.remove(&item.key) {
-            self.let_go(old, None);
-        }
+    if any {
+        store.io().sync_dir(&store.layout.segment(segment))?;
     }
-
-    fn move_back(&self, item: &Item, moved_from: Option<u32>) {
-        if let Some(from) = moved_from {
-            let back = self.store.layout.body(from, item.generation);
-            if let Err(error) = self.store.io().rename(&self.active_body(item.generation), &back) {
-                // Lookups will find the entry damaged; an open finds the file and moves it back.
-                let _ = self.failed("move a body file back", error);
-            }
-        }
-    }
-
-    /// Counts a slot out that the index has no more; a body file that nothing refers to is removed.
-    pub(super) fn let_go(&self, old: Slot, kept_generation: Option<u64>) {
-        let Some(segment) = self.store.segments.get(old.segment) else {
-            return;
-        };
-        segment.add_live(-1);
-        if old.body_in_file && kept_generation != Some(old.generation) {
-            match self
-                .store
-                .io()
-                .remove_file(&self.store.layout.body(old.segment, old.generation))
-            {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    // It stays counted, and goes with its segment.
-                    let _ = self.failed("remove a body file", error);
-                }
-                _ => {
-                    segment.take_body(old.generation);
-                }
-            }
-        }
-    }
-}
-
-/// What an operation has come to, for who waits for it.
-enum Answer {
-    Admitted(Reply<usize>, usize),
-    Outcome(Reply<PurgeOutcome>, PurgeOutcome),
-    Healed(Reply<bool>),
-    Nobody,
-}
-
-impl Answer {
-    /// Tells it; the one that waited may be gone.
-    fn send(self) {
-        match self {
-            Answer::Admitted(reply, weight_bytes) => drop(reply.send(Ok(weight_bytes))),
-            Answer::Outcome(reply, outcome) => drop(reply.send(Ok(outcome))),
-            Answer::Healed(reply) => drop(reply.send(Ok(true))),
-            Answer::Nobody => {}
-        }
-    }
-}
-
-/// The slot of an item that is an entry.
-pub(crate) fn slot_of(item: &Item, segment: u32) -> Slot {
-    Slot {
-        segment,
-        offset_units: item.offset_units,
-        record_units: item.record_units,
-        generation: item.generation,
-        body_in_file: item.kind == Some(Kind::FileEntry),
-    }
+    Ok(())
 }

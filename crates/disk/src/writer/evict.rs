@@ -1,7 +1,6 @@
 //! Making room: the oldest segment goes as a whole, but for what was read of it.
 
-use super::append::slot_of;
-use super::{After, Writer};
+use super::{After, Writer, slot_of};
 use crate::format::footer::{ITEM_BYTES, Item};
 use crate::format::record::Kind;
 use crate::recovery::load_items;

@@ -4,16 +4,16 @@
 mod append;
 mod evict;
 mod operations;
+mod publish;
 mod queue;
+mod sync;
 
-pub(crate) use append::slot_of;
+pub(crate) use publish::slot_of;
 pub(crate) use queue::Queue;
 
 use crate::format::StoreId;
 use crate::format::footer::Item;
 use crate::index::Slot;
-use crate::io::File;
-use crate::options::Sync;
 use crate::segment::Segment;
 use crate::spill::{Reservation, Spill};
 use crate::store::{Spilled, Store};
@@ -22,7 +22,8 @@ use forebay_core::{CacheEntryId, ErrorKind, HashBinary, PurgeOutcome, PurgeType,
 use forebay_live::LiveGuard;
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
+use sync::Unsynced;
 use tokio::sync::oneshot;
 
 /// Where an operation's result goes. Nobody may be waiting for it any more.
@@ -85,9 +86,7 @@ pub(crate) struct Writer {
     store: Arc<Store>,
     active: Option<Active>,
     batch: Batch,
-    /// Files with bytes that are not synced, the active log aside.
-    unsynced: Vec<Arc<dyn File>>,
-    dirty_since: Option<Instant>,
+    unsynced: Unsynced,
 }
 
 /// The segment that is appended to.
@@ -181,8 +180,7 @@ impl Writer {
             store,
             active: None,
             batch: Batch::default(),
-            unsynced: Vec::new(),
-            dirty_since: None,
+            unsynced: Unsynced::default(),
         }
     }
 
@@ -197,14 +195,10 @@ impl Writer {
                 }
             }
             self.flush();
-            if self.sync_due().is_some_and(|due| due <= Instant::now()) {
-                self.sync();
-            }
+            self.sync_if_due();
         }
         self.seal();
-        if self.store.options.sync != Sync::Never {
-            self.sync();
-        }
+        self.sync();
     }
 
     fn handle(&mut self, op: Op) {
@@ -237,35 +231,5 @@ impl Writer {
 
     fn id(&self) -> StoreId {
         self.store.id
-    }
-
-    fn sync_due(&self) -> Option<Instant> {
-        match self.store.options.sync {
-            Sync::Interval(interval) => self.dirty_since.and_then(|since| since.checked_add(interval)),
-            Sync::Never | Sync::Always => None,
-        }
-    }
-
-    /// Makes everything durable that was written. What fails is counted and tried again with the next.
-    fn sync(&mut self) {
-        let io = &self.store.options.io;
-        let mut failed = None;
-        let mut attempt = |result: std::io::Result<()>| failed = failed.take().or(result.err());
-        for file in self.unsynced.drain(..) {
-            attempt(file.sync());
-        }
-        if let Some(active) = &self.active {
-            attempt(active.segment.log.sync());
-            attempt(io.sync_dir(&self.store.layout.segment(active.segment.number)));
-        }
-        attempt(io.sync_dir(&self.store.layout.segments()));
-        self.dirty_since = None;
-        if let Some(error) = failed {
-            self.store.counters.write_errors.add(1);
-            log::warn!(
-                "cannot sync the store in {}: {error}",
-                self.store.layout.root().display()
-            );
-        }
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use forebay_core::{
     CacheKey, CacheMeta, HandleHit, HitHandler, MissFinishType, ResponseHead, Result, SpanHandle, Storage,
 };
-use forebay_disk::{DiskOptions, DiskStorage};
+use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -26,13 +26,15 @@ pub(crate) fn meta(tag: &str) -> CacheMeta {
 /// A body that differs at every offset and from every other seed.
 pub(crate) fn body(len: usize, seed: u64) -> Bytes {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    let next = |_| {
+    let mut out = Vec::with_capacity(len + 8);
+    while out.len() < len {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    };
-    (0..len).map(next).collect()
+        out.extend_from_slice(&(state ^ (state >> 32)).to_le_bytes());
+    }
+    out.truncate(len);
+    out.into()
 }
 
 pub(crate) fn none() -> SpanHandle {
@@ -42,6 +44,7 @@ pub(crate) fn none() -> SpanHandle {
 pub(crate) fn open(dir: &Path, capacity_bytes: u64) -> DiskStorage {
     DiskOptions::new(dir)
         .capacity_bytes(capacity_bytes)
+        .sync(Sync::Never)
         .open()
         .unwrap()
 }

@@ -3,6 +3,8 @@
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, PRAGMA};
 use sfv::{BareItem, ListEntry, Parser};
 
+use super::list::{members, split_member};
+
 /// What a cache takes a number of seconds for that it cannot hold (RFC 9111, section 1.2.2).
 pub const SECONDS_MAX: u32 = 1 << 31;
 
@@ -162,67 +164,6 @@ fn seconds(value: Option<&[u8]>) -> Option<u32> {
     // Only an overflow can fail here.
     let parsed = std::str::from_utf8(digits).ok()?.parse::<u32>();
     Some(parsed.unwrap_or(SECONDS_MAX).min(SECONDS_MAX))
-}
-
-/// The members of a comma-separated list, trimmed; commas within a closed quoted string do not separate.
-pub(crate) fn members(line: &[u8]) -> Vec<&[u8]> {
-    let mut members = Vec::new();
-    let mut rest = line;
-    loop {
-        let end = member_end(rest);
-        let member = rest[..end].trim_ascii();
-        if !member.is_empty() {
-            members.push(member);
-        }
-        if end == rest.len() {
-            return members;
-        }
-        rest = &rest[end + 1..];
-    }
-}
-
-fn member_end(rest: &[u8]) -> usize {
-    let mut at = 0;
-    while at < rest.len() {
-        match rest[at] {
-            b',' => return at,
-            // A quote that never closes hides nothing: what follows it is read as if it were not there.
-            b'"' => at += quoted_len(&rest[at..]).unwrap_or(1),
-            _ => at += 1,
-        }
-    }
-    rest.len()
-}
-
-/// The length of the quoted string that `text` begins with, quotes included, if it closes.
-fn quoted_len(text: &[u8]) -> Option<usize> {
-    let mut at = 1;
-    while at < text.len() {
-        match text[at] {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => at += 1,
-        }
-    }
-    None
-}
-
-fn split_member(member: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
-    let mut parts = member.splitn(2, |b| *b == b'=');
-    let name = parts.next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    (name, parts.next().map(|value| unquote(value.trim_ascii())))
-}
-
-fn unquote(value: &[u8]) -> Vec<u8> {
-    let Some(inner) = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")) else {
-        return value.to_vec();
-    };
-    let mut bytes = inner.iter();
-    let mut out = Vec::with_capacity(inner.len());
-    while let Some(byte) = bytes.next() {
-        out.extend(if *byte == b'\\' { bytes.next() } else { Some(byte) });
-    }
-    out
 }
 
 /// The directives of the targeted field, unless it is absent, empty or malformed.

@@ -20,6 +20,7 @@ pub mod directives;
 pub mod fields;
 pub mod freshness;
 pub mod invalidation;
+mod list;
 pub mod request;
 pub mod stale;
 pub mod target;

@@ -15,7 +15,7 @@ pub struct Stored {
     pub stale_for: Duration,
     /// It is fresh.
     pub fresh: bool,
-    /// The origin forbids to serve it stale ([`Directives::forbids_stale`]).
+    /// The origin forbids to serve it stale ([`Directives::forbids_stale`]); only looked at where it is stale.
     pub forbids_stale: bool,
     /// It was fetched or validated after this request had arrived, as when the request waited for another one's fill.
     pub validated_since_request: bool,

@@ -43,8 +43,7 @@ impl Target {
     pub fn of(uri: &Uri, raw_path: &[u8], headers: &HeaderMap, default_host: &str) -> Self {
         if let Some(authority) = uri.authority() {
             // The absolute form: the authority in the request line outweighs `Host`.
-            let path = uri.path_and_query().map_or("/", |path| path.as_str());
-            return Self::new(authority.as_str(), path.as_bytes());
+            return Self::new(authority.as_str(), path_of_absolute(raw_path));
         }
         let host = headers
             .get(HOST)
@@ -74,13 +73,25 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Escaped, since it goes into logs and comes from clients.
         write!(
             f,
             "{SCHEME}://{}{}",
-            self.host,
-            String::from_utf8_lossy(&self.path_and_query)
+            self.host.escape_default(),
+            self.path_and_query.escape_ascii()
         )
     }
+}
+
+/// What follows the authority of an absolute URL, as raw as it came.
+fn path_of_absolute(url: &[u8]) -> &[u8] {
+    let authority_at = url
+        .windows(3)
+        .position(|bytes| bytes == b"://")
+        .map_or(0, |at| at + 3);
+    let rest = &url[authority_at..];
+    let path_at = rest.iter().position(|b| b"/?".contains(b)).unwrap_or(rest.len());
+    &rest[path_at..]
 }
 
 #[cfg(test)]
@@ -104,6 +115,24 @@ mod tests {
         assert_ne!(target("/a?B", Some("example.com")), plain);
         assert_eq!(target("/a", None).host, "origin:9000");
         assert_eq!(target("http://example.com", None).path_and_query, b"/");
+        assert_eq!(
+            target("http://example.com/a?b=://c/", None).path_and_query,
+            b"/a?b=://c/"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_make_different_keys() {
+        let uri = Uri::from_static("http://example.com/%EF%BF%BD");
+        let key = |raw| Target::of(&uri, raw, &HeaderMap::new(), "origin").key();
+        assert_ne!(key(b"http://example.com/\xfe"), key(b"http://example.com/\xff"));
+        assert_ne!(key(b"/\xfe"), key(b"/\xff"));
+    }
+
+    #[test]
+    fn logs_get_no_control_characters() {
+        let target = Target::new("a\u{1b}", b"/\x1b[2J");
+        assert_eq!(target.to_string(), "http://a\\u{1b}/\\x1b[2J");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderMap, HeaderName, VARY};
 
-use super::directives::members;
+use super::list::members;
 
 /// What `Vary` says.
 #[derive(Clone, Debug, PartialEq, Eq)]

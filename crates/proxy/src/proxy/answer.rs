@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora_cache::{CacheMeta, CachePhase, NoCacheReason};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
@@ -49,6 +49,11 @@ pub(super) fn complete(
         for name in &names {
             revalidation::replace(response, &whole, name)?;
         }
+    }
+    if matches!(phase, CachePhase::Miss | CachePhase::Expired) && is_short(session, response.status) {
+        // The client has it long before the fill ends, until which the connection serves nothing else. Its next request
+        // is better off on another one.
+        session.set_keepalive(None);
     }
     let knows_chunks = session.req_header().version >= Version::HTTP_11;
     if !knows_chunks && response.remove_header(&TRANSFER_ENCODING).is_some() {
@@ -139,6 +144,15 @@ fn describe(
             (Outcome::Passed, forwarded(Forward::Bypass, exchange.refusal))
         }
     }
+}
+
+/// Whether the client gets less than is filled: a head, a part, or a 304.
+fn is_short(session: &Session, status: StatusCode) -> bool {
+    let is_part = matches!(
+        status,
+        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::RANGE_NOT_SATISFIABLE
+    );
+    is_part || session.req_header().method == Method::HEAD
 }
 
 fn reason_detail(reason: NoCacheReason) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::StatusCode;
 use http::header::HeaderName;
-use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable};
+use pingora_cache::CacheMeta;
 use pingora_error::{Error, ErrorSource};
 use pingora_http::ResponseHeader;
 
@@ -91,15 +91,10 @@ impl Exchange {
             fresh_for: meta.fresh_until().duration_since(now).unwrap_or_default(),
             stale_for: now.duration_since(meta.fresh_until()).unwrap_or_default(),
             fresh,
-            forbids_stale: Directives::of_response(meta.headers()).forbids_stale(),
+            // Of no concern while it is fresh, and most entries are.
+            forbids_stale: !fresh && Directives::of_response(meta.headers()).forbids_stale(),
             validated_since_request: meta.updated() >= self.received_at,
         }
-    }
-
-    /// Declines to store the response.
-    pub fn refuse(&mut self, why: &'static str) -> RespCacheable {
-        self.refusal = Some(why);
-        RespCacheable::Uncacheable(NoCacheReason::Custom(why))
     }
 
     /// Takes fields out of a head that is to be stored, and keeps them for this client.

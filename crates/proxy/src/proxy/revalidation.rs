@@ -1,6 +1,6 @@
 //! Merges a 304 into the stored head that it confirms.
 
-use http::header::{ETAG, HeaderName};
+use http::header::{AGE, ETAG, HeaderName};
 use pingora_cache::CacheMeta;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
@@ -23,6 +23,8 @@ pub(super) fn merge(stored: Option<&CacheMeta>, not_modified: &ResponseHeader) -
     let Some(stored) = stored else { return Ok(None) };
     let is_of_another = is_of_another(stored, not_modified);
     let mut head = stored.response_header_copy();
+    // How old the stored response was on arrival says nothing of one that was confirmed just now.
+    head.remove_header(&AGE);
     let names = fields::refreshing(&not_modified.headers);
     for name in &names {
         replace(&mut head, not_modified, name)?;
@@ -109,6 +111,17 @@ mod tests {
         assert_eq!(values("x-new"), ["n"]);
         assert_eq!(values("content-length"), ["5"]);
         assert!(!refreshed.is_of_another);
+    }
+
+    #[test]
+    fn a_confirmed_response_is_not_as_old_as_it_once_arrived() {
+        let stored = stored(&[("Age", "100")]);
+        let age = |lines: &[(&'static str, &str)]| {
+            let refreshed = merge(Some(&stored), &head(304, lines)).unwrap().unwrap();
+            refreshed.head.headers.get(AGE).cloned()
+        };
+        assert_eq!(age(&[]), None);
+        assert_eq!(age(&[("Age", "5")]).unwrap(), "5");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! What HTTP asks of a shared cache (RFC 9111, 9213, 5861), over real sockets: one test for a rule.
 
+mod conditions;
+mod connections;
 mod failing;
 mod freshness;
+mod hammer;
+mod odd;
 mod operation;
 mod requests;
 mod storing;
@@ -13,10 +17,18 @@ use forebay_demo::message::response;
 use forebay_demo::proxy::Store;
 use forebay_demo::stage::{Fetched, Scale, Stage};
 
+/// The stores, for tests that concern them.
+const STORES: [Store; 2] = [Store::Memory, Store::Disk];
+
 /// An origin that says what a test tells it to, behind a proxy of its own.
 fn stage() -> Stage {
+    stage_on(Store::Memory)
+}
+
+/// The same before a store of this kind.
+fn stage_on(store: Store) -> Stage {
     let proxy = Path::new(env!("CARGO_BIN_EXE_forebay-proxy"));
-    Stage::set(proxy, Store::Memory, Scale::TEST, |_| ()).unwrap()
+    Stage::set(proxy, store, Scale::TEST, |_| ()).unwrap()
 }
 
 /// Adds a 200 with these header lines (each with its line end) to what the origin says at `path`.

@@ -1,11 +1,17 @@
 //! What an operator sees and sets: the admin address, and the limit on what is stored.
 
+use std::process::Command;
+use std::time::Duration;
+
 use forebay_demo::body;
+use forebay_demo::cleanup::ScratchDir;
 use forebay_demo::client::Client;
-use forebay_demo::proxy::{Proxy, Settings};
+use forebay_demo::ports;
+use forebay_demo::process::Process;
+use forebay_demo::proxy::{Proxy, Settings, Store};
 use forebay_demo::stage::{Stage, fetch};
 
-use crate::{get, say, stage};
+use crate::{get, say, stage, stage_on};
 
 #[test]
 fn the_admin_address_is_healthy_and_counts() {
@@ -73,4 +79,45 @@ fn a_body_that_is_over_the_limit_with_its_first_chunk_is_passed_on_whole() {
     let answer = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     (0..2).for_each(|_| stage.origin.say("/x", &answer));
     assert_passed_on(&proxy, "/x", body.as_bytes());
+}
+
+#[test]
+fn sigterm_lets_open_requests_end_and_what_they_filled_is_found_again() {
+    let mut stage = stage_on(Store::Disk);
+    let path = "/slow/drained";
+    stage.origin.hold(path);
+    stage.origin.release(path, 1);
+    let mut reader = stage.proxy.client().get(path).unwrap();
+    let mut got = reader.read(64 * 1024).unwrap();
+    stage.proxy.terminate().unwrap();
+    stage.origin.release(path, 3);
+    got.extend(reader.rest().unwrap());
+    assert!(got == body::bytes(path, 0, 256 * 1024), "{} bytes", got.len());
+    assert_eq!(stage.proxy.restart_when_ended().unwrap().code(), Some(0));
+    let again = get(&stage, path);
+    assert_eq!((again.verdict(), again.body == got), ("hit", true));
+}
+
+#[test]
+fn a_directory_that_is_in_use_or_not_a_store_is_refused_and_left_alone() {
+    let stage = stage_on(Store::Disk);
+    let foreign = ScratchDir::new().unwrap();
+    std::fs::write(foreign.path().join("letter.txt"), "dear").unwrap();
+    for directory in [stage.proxy.directory(), foreign.path()] {
+        let origin = format!("http://{}", stage.origin.addr());
+        let mut command = Command::new(&stage.proxy.settings().binary);
+        let address = ports::free().unwrap().to_string();
+        command
+            .args(["--origin", &origin, "--listen", &address, "--cache-dir"])
+            .arg(directory);
+        let (status, said) = Process::spawn(&mut command)
+            .unwrap()
+            .ended(Duration::from_secs(20))
+            .unwrap();
+        assert_eq!((status.code(), said.len()), (Some(2), 1), "{said:?}");
+        assert!(said[0].contains(&*directory.to_string_lossy()), "{said:?}");
+    }
+    assert_eq!(std::fs::read_dir(foreign.path()).unwrap().count(), 1);
+    get(&stage, "/text/still");
+    assert_eq!(get(&stage, "/text/still").verdict(), "hit");
 }

@@ -1,3 +1,5 @@
+//! When responses are stored, and on which terms.
+
 use super::*;
 
 /// Noon of some day; responses arrive then, unless a test says otherwise.

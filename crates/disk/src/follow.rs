@@ -1,0 +1,93 @@
+//! Following a write in progress, in memory and in the file that its body was moved to.
+
+use crate::hit::{BlockRange, Opened};
+use crate::read::Failure;
+use crate::spill::SpillFile;
+use crate::store::{Spilled, Store};
+use async_trait::async_trait;
+use bytes::Bytes;
+use forebay_core::{CacheEntryId, CacheKey, ErrorKind, HandleHit, Result, SpanHandle, Storage};
+use forebay_live::{Follower, LiveWrite, Next};
+use std::any::Any;
+use std::sync::Arc;
+
+/// Follows a write in progress.
+pub(crate) struct LiveHit {
+    opened: Opened,
+    follower: Follower<Spilled>,
+}
+
+impl LiveHit {
+    pub(crate) fn new(store: &Arc<Store>, write: Arc<LiveWrite<Spilled>>) -> Self {
+        LiveHit {
+            opened: Opened::new(store),
+            follower: Follower::new(write),
+        }
+    }
+
+    /// Bytes that memory has let go of: only whole blocks of the spill file are ever released.
+    async fn read_spilled(&self, start: u64, until: u64) -> Result<Bytes> {
+        let gone = || ErrorKind::StorageFailed.error("a write in progress has no body file to read on from");
+        let spilled: &Arc<SpillFile> = self.follower.write().extra().get().ok_or_else(gone)?;
+        let range = BlockRange::around(start, until, u64::MAX);
+        let table = spilled.table(range.first, range.until).ok_or_else(gone)?;
+        let store = &self.opened.store();
+        match range.read(store, &spilled.file, &table, spilled.seed).await {
+            Ok(bytes) => Ok(range.cut(bytes, start, until)),
+            Err(Failure::Damaged(what)) => {
+                Err(ErrorKind::Corrupt.error(format!("write in progress: {what}")))
+            }
+            Err(Failure::Io(error)) => {
+                store.counters.read_errors.add(1);
+                Err(ErrorKind::StorageFailed.because("read body of a write in progress", error))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl HandleHit for LiveHit {
+    async fn read_body(&mut self) -> Result<Option<Bytes>> {
+        match self.follower.next().await? {
+            Next::Chunk(chunk) => Ok(Some(chunk)),
+            Next::End => Ok(None),
+            Next::Released { start, until } => {
+                let chunk = self.read_spilled(start, until).await?;
+                self.follower.advance(chunk.len() as u64);
+                Ok(Some(chunk))
+            }
+        }
+    }
+
+    async fn finish(self: Box<Self>, _: &dyn Storage, _: &CacheKey, _: &SpanHandle) -> Result<()> {
+        Ok(())
+    }
+
+    fn can_seek(&self) -> bool {
+        true
+    }
+
+    fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
+        self.follower.seek(start, end)
+    }
+
+    fn is_stream_hit(&self) -> bool {
+        true
+    }
+
+    fn should_count_access(&self) -> bool {
+        false
+    }
+
+    fn entry_id(&self) -> Option<CacheEntryId> {
+        Some(self.follower.write().id())
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync) {
+        self
+    }
+}

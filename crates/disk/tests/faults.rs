@@ -1,0 +1,191 @@
+//! Disks that fail: writes are refused, nothing wrong is served, and the store goes on.
+
+mod common;
+
+use common::*;
+use forebay_core::{ErrorKind, PurgeTarget, PurgeType, Storage};
+use forebay_disk::io::{Fault, FaultyIo, Operation};
+use forebay_disk::{DiskOptions, Sync};
+use std::path::Path;
+
+const CAPACITY: u64 = 4 << 20;
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+fn open_faulty(dir: &Path, io: &FaultyIo) -> forebay_core::Result<forebay_disk::DiskStorage> {
+    DiskOptions::new(dir)
+        .capacity_bytes(CAPACITY)
+        .io(io.clone())
+        .open()
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_and_serves_hits_and_then_recovers() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open_faulty(dir.path(), &io).unwrap();
+    for size in [1_000, 500_000] {
+        put(&store, &format!("{size}"), &body(size, 1)).await.unwrap();
+    }
+    io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(ENOSPC)));
+    for size in [1_000, 500_000] {
+        let error = put(&store, "new", &body(size, 2)).await.unwrap_err();
+        assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
+        assert!(find(&store, "new").await.is_none());
+        assert_eq!(get(&store, &format!("{size}")).await.unwrap(), body(size, 1));
+    }
+    assert!(store.stats().write_errors >= 2);
+    io.heal();
+    for size in [1_000, 500_000] {
+        put(&store, "new", &body(size, 2)).await.unwrap();
+        assert_eq!(get(&store, "new").await.unwrap(), body(size, 2));
+    }
+    drop(store);
+    assert_eq!(open(dir.path(), CAPACITY).stats().entries, 3);
+}
+
+#[tokio::test]
+async fn a_purge_that_cannot_be_written_is_an_error_and_the_entry_is_gone() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open_faulty(dir.path(), &io).unwrap();
+    put(&store, "a", &body(1_000, 1)).await.unwrap();
+    put(&store, "b", &body(1_000, 1)).await.unwrap();
+    io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(EIO)));
+    store
+        .purge(&key("a").to_compact(), PurgeType::Invalidation, &none())
+        .await
+        .unwrap_err();
+    assert!(find(&store, "a").await.is_none());
+    assert!(find(&store, "b").await.is_some());
+}
+
+#[tokio::test]
+async fn a_failing_read_is_a_miss_or_an_error_and_the_entry_stays() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open_faulty(dir.path(), &io).unwrap();
+    put(&store, "small", &body(1_000, 1)).await.unwrap();
+    put(&store, "large", &body(900_000, 1)).await.unwrap();
+    let (_, mut hit) = find(&store, "large").await.unwrap();
+    io.set_plan(|call| (call.operation == Operation::Read).then_some(Fault::Errno(EIO)));
+    assert!(find(&store, "small").await.is_none());
+    let error = read(&mut *hit).await.unwrap_err();
+    assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed));
+    io.heal();
+    assert_eq!(
+        read(&mut *hit).await.unwrap(),
+        body(900_000, 1),
+        "the handler goes on where it was"
+    );
+    assert_eq!(get(&store, "small").await.unwrap(), body(1_000, 1));
+}
+
+#[tokio::test]
+async fn short_reads_and_writes_change_nothing() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open_faulty(dir.path(), &io).unwrap();
+    io.set_plan(|call| (call.number % 3 != 0).then_some(Fault::Short));
+    for size in [0, 300, 270_000] {
+        put(&store, &format!("{size}"), &body(size, 1)).await.unwrap();
+        assert_eq!(get(&store, &format!("{size}")).await.unwrap(), body(size, 1));
+    }
+    drop(store);
+    let store = open_faulty(dir.path(), &io).unwrap();
+    assert_eq!(get(&store, "270000").await.unwrap(), body(270_000, 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_synced_is_not_admitted_where_every_commit_is_to_be_durable() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = DiskOptions::new(dir.path())
+        .sync(Sync::Always)
+        .io(io.clone())
+        .open()
+        .unwrap();
+    for size in [1_000, 500_000] {
+        put(&store, "a", &body(size, 1)).await.unwrap();
+        io.set_plan(|call| (call.operation == Operation::Sync).then_some(Fault::Errno(EIO)));
+        put(&store, "a", &body(size, 2)).await.unwrap_err();
+        io.heal();
+        assert_eq!(get(&store, "a").await.unwrap(), body(size, 1));
+    }
+    drop(store);
+    assert_eq!(
+        get(&open(dir.path(), CAPACITY), "a").await.unwrap(),
+        body(500_000, 1)
+    );
+}
+
+/// A run through all that a store does, which fails at the n-th call for every n; then what is there is right.
+#[tokio::test]
+async fn whichever_call_fails_nothing_is_wrong_afterwards() {
+    let mut number = 0;
+    loop {
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        let errno = if number % 2 == 0 { EIO } else { ENOSPC };
+        io.set_plan(move |call| (call.number == number).then_some(Fault::Errno(errno)));
+        let mut finished = Vec::new();
+        let mut calls = io.calls();
+        if let Ok(store) = open_faulty(dir.path(), &io) {
+            for (name, size) in [
+                ("a", 500),
+                ("b", 300_000),
+                ("a", 600),
+                ("c", 700_000),
+                ("d", 100_000),
+            ] {
+                let seed = size as u64;
+                if put(&store, name, &body(size, seed)).await.is_ok() {
+                    finished.retain(|(n, _)| *n != name);
+                    finished.push((name, Some(size)));
+                }
+            }
+            let _ = store.update_meta(&key("b"), &meta("new"), &none()).await;
+            let compact = key("d").to_compact();
+            let _ = store.expire(PurgeTarget::Active(&compact), &none()).await;
+            if store
+                .purge(&key("c").to_compact(), PurgeType::Invalidation, &none())
+                .await
+                .is_ok()
+            {
+                finished.retain(|(n, _)| *n != "c");
+                finished.push(("c", None));
+            }
+            for i in 0..10 {
+                let _ = put(&store, &format!("cold {i}"), &body(400_000, 1)).await;
+                for name in ["a", "b", "c", "d"] {
+                    check(&store, name, &finished, number).await;
+                }
+            }
+            assert!(store.stats().resident_bytes <= CAPACITY);
+            calls = io.calls();
+            io.heal();
+            put(&store, "last", &body(10, 1)).await.unwrap();
+        }
+        let store = open(dir.path(), CAPACITY);
+        for name in ["a", "b", "c", "d"] {
+            check(&store, name, &finished, number).await;
+        }
+        put(&store, "after", &body(10, 1)).await.unwrap();
+        if number > calls && calls > 0 {
+            break;
+        }
+        number += 1;
+    }
+    assert!(number > 100);
+}
+
+async fn check(
+    store: &forebay_disk::DiskStorage,
+    name: &str,
+    finished: &[(&str, Option<usize>)],
+    number: u64,
+) {
+    let Some((_, mut hit)) = find(store, name).await else {
+        return;
+    };
+    let Ok(found) = read(&mut *hit).await else { return };
+    match finished.iter().find(|(n, _)| *n == name) {
+        Some((_, Some(size))) => assert_eq!(found, body(*size, *size as u64), "{name}, call {number} failed"),
+        Some((_, None)) => panic!("purged {name} came back, call {number} failed"),
+        None => panic!("unfinished {name} is there, call {number} failed"),
+    }
+}

@@ -1,0 +1,51 @@
+//! The side of the origin: where requests go, what is added to them, and what a response loses on arrival.
+
+use std::time::SystemTime;
+
+use http::StatusCode;
+use http::header::{DATE, HOST, VIA};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::Result;
+use pingora_http::{RequestHeader, ResponseHeader};
+
+use super::exchange::Exchange;
+use crate::flags::Config;
+use crate::origin::Origin;
+use crate::policy::fields;
+
+/// The origin's address to try next.
+pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
+    let addresses = &config.origin.addresses;
+    let address = addresses[exchange.attempts % addresses.len()];
+    let mut peer = HttpPeer::new(address, false, String::new());
+    peer.options.connection_timeout = Some(config.connect_timeout);
+    peer.options.total_connection_timeout = Some(config.connect_timeout);
+    peer.options.read_timeout = Some(config.read_timeout);
+    peer.options.write_timeout = Some(config.read_timeout);
+    peer
+}
+
+/// Completes a request that is about to be sent.
+pub(super) fn prepare(request: &mut RequestHeader, exchange: &mut Exchange, origin: &Origin) -> Result<()> {
+    exchange.request_time = SystemTime::now();
+    if !request.headers.contains_key(HOST) {
+        request.insert_header(HOST, origin.authority.as_str())?;
+    }
+    request.append_header(VIA, "1.1 forebay")?;
+    Ok(())
+}
+
+/// Takes note of a final response and removes what concerned the origin's connection alone.
+pub(super) fn receive(response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
+    exchange.response_time = SystemTime::now();
+    exchange.forward_status = Some(response.status);
+    if !response.headers.contains_key(DATE) {
+        response.insert_header(DATE, httpdate::fmt_http_date(exchange.response_time))?;
+    }
+    if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        for name in fields::unforwardable(&response.headers) {
+            response.remove_header(&name);
+        }
+    }
+    Ok(())
+}
