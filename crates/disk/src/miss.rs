@@ -19,6 +19,9 @@ const HELD_BYTES_MAX: u64 = 64 << 20;
 /// The largest piece that is taken in at once, so that a huge buffer is not held as a whole.
 const PIECE_BYTES: usize = 1 << 20;
 
+/// Smaller pieces are copied: each may be all that is left of a network buffer many times its size.
+const COPIED_BYTES: usize = 8 << 10;
+
 /// Writes one entry.
 pub(crate) struct DiskMiss {
     store: Arc<Store>,
@@ -93,7 +96,10 @@ impl DiskMiss {
             return Err(ErrorKind::Refused.error(format!("a body of more than {max} bytes is not stored")));
         }
         while !data.is_empty() {
-            let piece = data.split_to(data.len().min(PIECE_BYTES));
+            let mut piece = data.split_to(data.len().min(PIECE_BYTES));
+            if piece.len() < COPIED_BYTES {
+                piece = Bytes::copy_from_slice(&piece);
+            }
             self.guard.body().push(piece.clone());
             self.pending_bytes += piece.len();
             self.pending.push(piece);

@@ -44,16 +44,23 @@ async fn a_full_disk_refuses_writes_and_serves_hits_and_then_recovers() {
 }
 
 #[tokio::test]
-async fn a_purge_that_cannot_be_written_is_an_error_and_the_entry_is_gone() {
+async fn a_purge_that_cannot_be_written_is_an_error_and_is_made_good_later() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = open_faulty(dir.path(), &io).unwrap();
     put(&store, "a", &body(1_000, 1)).await.unwrap();
     put(&store, "b", &body(1_000, 1)).await.unwrap();
     io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(EIO)));
-    store
-        .purge(&key("a").to_compact(), PurgeType::Invalidation, &none())
-        .await
-        .unwrap_err();
+    for _ in 0..2 {
+        store
+            .purge(&key("a").to_compact(), PurgeType::Invalidation, &none())
+            .await
+            .unwrap_err();
+        assert!(find(&store, "a").await.is_none());
+    }
+    assert!(find(&store, "b").await.is_some());
+    io.heal();
+    drop(store);
+    let store = open(dir.path(), CAPACITY);
     assert!(find(&store, "a").await.is_none());
     assert!(find(&store, "b").await.is_some());
 }
@@ -112,6 +119,33 @@ async fn what_cannot_be_synced_is_not_admitted_where_every_commit_is_to_be_durab
         get(&open(dir.path(), CAPACITY), "a").await.unwrap(),
         body(500_000, 1)
     );
+}
+
+#[tokio::test]
+async fn what_was_written_is_synced_within_the_interval_without_further_writes() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let interval = std::time::Duration::from_millis(20);
+    let store = DiskOptions::new(dir.path())
+        .sync(Sync::Interval(interval))
+        .io(io.clone())
+        .open()
+        .unwrap();
+    let (synced, paths) = std::sync::mpsc::channel();
+    let synced = std::sync::Mutex::new(synced);
+    io.set_plan(move |call| {
+        if call.operation == Operation::Sync {
+            let _ = synced.lock().unwrap().send(call.path.to_owned());
+        }
+        None
+    });
+    put(&store, "small", &body(10, 1)).await.unwrap();
+    put(&store, "large", &body(500_000, 1)).await.unwrap();
+    for wanted in ["body", "log"] {
+        // in this order within one sync
+        let is_it = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(wanted);
+        let limit = std::time::Duration::from_secs(20);
+        while !is_it(&paths.recv_timeout(limit).unwrap()) {}
+    }
 }
 
 /// A run through all that a store does, which fails at the n-th call for every n; then what is there is right.

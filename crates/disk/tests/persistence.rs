@@ -106,6 +106,24 @@ async fn a_log_cut_anywhere_gives_whole_entries_or_none() {
     }
 }
 
+/// A log that is overwritten in place does not end where a killed write ends: old bytes follow.
+#[tokio::test]
+async fn a_last_record_that_is_written_in_part_leaves_the_entry_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let after_crash = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY);
+    put(&store, "a", &body(1_000, 1)).await.unwrap();
+    put(&store, "a", &body(100_000, 2)).await.unwrap();
+    copy(dir.path(), after_crash.path());
+    let log = files(&after_crash.path().join("segments")).remove(0);
+    let mut bytes = std::fs::read(&log).unwrap();
+    let written = bytes.len() - 40_000;
+    bytes[written..].fill(0x5a);
+    std::fs::write(&log, bytes).unwrap();
+    let store = open(after_crash.path(), CAPACITY);
+    assert_eq!(get(&store, "a").await.unwrap(), body(1_000, 1));
+}
+
 /// The entries of a store, by name; every file of it damaged by `damage`, at one place after the other.
 struct Sweep {
     dir: tempfile::TempDir,
@@ -277,14 +295,38 @@ async fn a_directory_that_is_not_a_stores_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn another_version_is_refused_and_left_alone() {
+    for entries in [0, 1] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), CAPACITY);
+        for _ in 0..entries {
+            put(&store, "a", &body(10, 1)).await.unwrap();
+        }
+        drop(store);
+        let path = dir.path().join("FORMAT");
+        let mut format = std::fs::read(&path).unwrap();
+        format[8] = 99;
+        let checksum = xxhash_rust::xxh3::xxh3_64_with_seed(&format[..56], 0);
+        format[56..].copy_from_slice(&checksum.to_le_bytes());
+        std::fs::write(&path, &format).unwrap();
+        assert!(refusal(dir.path()).contains("version 99"));
+        assert_eq!(std::fs::read(&path).unwrap(), format);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_often_does_not_pile_up_segments() {
     let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path(), CAPACITY));
-    let path = dir.path().join("FORMAT");
-    let mut format = std::fs::read(&path).unwrap();
-    format[8] = 99;
-    std::fs::write(&path, &format).unwrap();
-    assert!(refusal(dir.path()).contains("version 99"));
-    assert_eq!(std::fs::read(&path).unwrap(), format);
+    for i in 0..300 {
+        let store = open(dir.path(), CAPACITY);
+        put(&store, &format!("{i}"), &body(10, i)).await.unwrap();
+    }
+    let store = open(dir.path(), CAPACITY);
+    let stats = store.stats();
+    assert!(stats.segments <= 258, "{stats:?}");
+    assert_eq!(stats.entries, 300);
+    for i in 0..300 {
+        assert_eq!(get(&store, &format!("{i}")).await.unwrap(), body(10, i));
+    }
 }
 
 #[tokio::test]

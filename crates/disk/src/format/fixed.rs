@@ -17,6 +17,8 @@ pub(crate) enum Format {
     Known(StoreId),
     /// A store of a version that this code does not know.
     OtherVersion(u32),
+    /// The same, or a damaged version: the checksum does not match. The segments tell which it is.
+    MaybeOtherVersion(u32),
     /// Damaged, or no FORMAT file at all.
     Unreadable,
 }
@@ -31,12 +33,13 @@ pub(crate) fn decode_format(bytes: &[u8]) -> Format {
     if bytes.len() < 12 || bytes[..8] != FORMAT_MAGIC {
         return Format::Unreadable;
     }
-    match decode(FORMAT_MAGIC, bytes) {
-        Some((store, _)) => Format::Known(store),
-        // Of an unknown version nothing but magic and version is known, so that a damaged version looks the same. The
-        // segments tell which it is.
-        None if u32_at(bytes, 8) != VERSION => Format::OtherVersion(u32_at(bytes, 8)),
-        None => Format::Unreadable,
+    let version = u32_at(bytes, 8);
+    if version == VERSION {
+        return decode(FORMAT_MAGIC, bytes).map_or(Format::Unreadable, |(store, _)| Format::Known(store));
+    }
+    match bytes.get(..FIXED_BYTES).is_some_and(checksum_matches) {
+        true => Format::OtherVersion(version),
+        false => Format::MaybeOtherVersion(version),
     }
 }
 
@@ -63,8 +66,10 @@ fn encode(magic: [u8; 8], store: StoreId, number: u32) -> [u8; FIXED_BYTES] {
 
 fn decode(magic: [u8; 8], bytes: &[u8]) -> Option<(StoreId, u32)> {
     let bytes = bytes.get(..FIXED_BYTES)?;
-    let whole = bytes[..8] == magic
-        && u32_at(bytes, 8) == VERSION
-        && u64_at(bytes, CHECKSUM_AT) == xxh3_64_with_seed(&bytes[..CHECKSUM_AT], 0);
+    let whole = bytes[..8] == magic && u32_at(bytes, 8) == VERSION && checksum_matches(bytes);
     whole.then(|| (StoreId(u64_at(bytes, 16)), u32_at(bytes, 12)))
+}
+
+fn checksum_matches(bytes: &[u8]) -> bool {
+    u64_at(bytes, CHECKSUM_AT) == xxh3_64_with_seed(&bytes[..CHECKSUM_AT], 0)
 }

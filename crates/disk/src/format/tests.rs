@@ -130,6 +130,9 @@ fn the_fixed_blocks_come_back_whole_or_not_at_all() {
     damage(&segment, |bytes| fixed::decode_segment(bytes).is_some());
     let mut next = format;
     next[8] = 2;
+    assert_eq!(fixed::decode_format(&next), Format::MaybeOtherVersion(2));
+    let checksum = xxhash_rust::xxh3::xxh3_64_with_seed(&next[..56], 0);
+    next[56..].copy_from_slice(&checksum.to_le_bytes());
     assert_eq!(fixed::decode_format(&next), Format::OtherVersion(2));
 }
 

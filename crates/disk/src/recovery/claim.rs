@@ -6,7 +6,7 @@ use crate::format::fixed::{FIXED_BYTES, Format, decode_format, decode_segment, e
 use crate::io::{File, Io, OpenMode, PathKind, read_full, write_full};
 use crate::options::Sync;
 use crate::segment::{Layout, segment_number};
-use forebay_core::{ErrorKind, Result};
+use forebay_core::{Error, ErrorKind, Result};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
@@ -69,22 +69,29 @@ enum Identity {
 
 fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
     let format = read_start(io, &layout.format()).map_err(|error| failed("read", &layout.format(), error))?;
-    if let Some(Format::Known(id)) = format.as_deref().map(decode_format) {
-        return Ok(Identity::Known(id));
+    let format = format.as_deref().map_or(Format::Unreadable, decode_format);
+    match format {
+        Format::Known(id) => return Ok(Identity::Known(id)),
+        Format::OtherVersion(version) => return Err(other_version(layout, version)),
+        Format::MaybeOtherVersion(_) | Format::Unreadable => {}
     }
-    // Lost or damaged: the segments know as well. They do not know a version that this code does not know.
+    // The segments know as well. They do not know a version that this code does not know.
     if let Some(id) = id_of_segments(io, layout)? {
         return Ok(Identity::Told(id));
     }
-    if let Some(Format::OtherVersion(version)) = format.as_deref().map(decode_format) {
-        return Err(ErrorKind::Refused.error(format!(
-            "{} is a store of format version {version}, and this program knows version {}; nothing was changed",
-            layout.root().display(),
-            crate::format::VERSION
-        )));
+    if let Format::MaybeOtherVersion(version) = format {
+        return Err(other_version(layout, version));
     }
     refuse_foreign(io, layout)?;
     Ok(Identity::New)
+}
+
+fn other_version(layout: &Layout, version: u32) -> Box<Error> {
+    ErrorKind::Refused.error(format!(
+        "{} is a store of format version {version}, and this program knows version {}; nothing was changed",
+        layout.root().display(),
+        crate::format::VERSION
+    ))
 }
 
 /// A directory without a FORMAT file can become a store only if there is nothing in it but what an open that was cut

@@ -3,8 +3,11 @@
 use crate::format::StoreId;
 use crate::format::fixed::FIXED_BYTES;
 use crate::format::footer::{self, Item, TAIL_BYTES};
-use crate::format::record::{self, ALIGN, HEAD_BYTES_MAX, Header};
+use crate::format::record::{self, ALIGN, HEAD_BYTES_MAX, Header, Kind};
 use crate::io::{File, read_full};
+use crate::read::Stored;
+use crate::writer::slot_of;
+use bytes::Bytes;
 use std::io;
 
 /// How much of a log is read at once.
@@ -24,7 +27,7 @@ pub(crate) fn load_items(log: &dyn File, segment: u32, id: StoreId) -> io::Resul
         start: 0,
         bytes: Vec::new(),
     };
-    scan(&mut window, seed)
+    scan(&mut window, id, segment)
 }
 
 fn read_footer(log: &dyn File, len_bytes: u64, seed: u64) -> io::Result<Option<Vec<Item>>> {
@@ -42,61 +45,84 @@ fn read_footer(log: &dyn File, len_bytes: u64, seed: u64) -> io::Result<Option<V
 }
 
 /// Goes from record to record; where there is none, from one multiple of 64 bytes to the next until there is one.
-fn scan(window: &mut Window<'_>, seed: u64) -> io::Result<Vec<Item>> {
+fn scan(window: &mut Window<'_>, id: StoreId, segment: u32) -> io::Result<Vec<Item>> {
     let mut items = Vec::new();
+    // Records that are not whole. Before other records that is damage; at the end of the log it is a write that was cut
+    // short and never took effect.
+    let mut partial = Vec::new();
     let mut at = FIXED_BYTES as u64;
     while at + (ALIGN as u64) <= window.len_bytes {
-        match record_at(window, at, seed)? {
+        let mut step = ALIGN as u64;
+        match record_at(window, at, id, segment)? {
             Found::Whole(item) => {
-                at += u64::from(item.record_units) * ALIGN as u64;
+                step = u64::from(item.record_units) * ALIGN as u64;
+                items.append(&mut partial);
                 items.push(item);
             }
-            Found::Damaged(item) => {
+            Found::End(item) => {
+                items.append(&mut partial);
                 items.push(item);
-                at += ALIGN as u64;
             }
-            Found::Nothing => at += ALIGN as u64,
-            Found::CutShort => break,
+            Found::Partial(item) => partial.push(item),
+            Found::Nothing => {}
         }
+        at += step;
     }
     Ok(items)
 }
 
 enum Found {
-    /// A record with head and end.
     Whole(Item),
-    /// A head without its end, or an end without its head.
-    Damaged(Item),
+    /// A whole head; meta, body or end are not what it says.
+    Partial(Item),
+    /// The end of a record whose head is damaged.
+    End(Item),
     Nothing,
-    /// A head whose record would go on behind the end of the log: a write that never took effect.
-    CutShort,
 }
 
-fn record_at(window: &mut Window<'_>, at: u64, seed: u64) -> io::Result<Found> {
+fn record_at(window: &mut Window<'_>, at: u64, id: StoreId, segment: u32) -> io::Result<Found> {
+    let seed = id.segment_seed(segment);
     let offset_units = (at / ALIGN as u64) as u32;
     let Some((header, _)) = Header::decode(window.at(at, HEAD_BYTES_MAX)?, seed) else {
         let block = window.at(at, ALIGN)?;
         return Ok(match record::decode_trailer(block, seed) {
-            Some((key, generation)) => Found::Damaged(lost(key, generation, offset_units)),
+            Some((key, generation)) => Found::End(lost(key, generation, offset_units)),
             None => Found::Nothing,
         });
     };
-    let end = at + header.record_bytes() as u64;
-    if end > window.len_bytes {
-        return Ok(Found::CutShort);
-    }
-    let trailer = record::decode_trailer(window.at(end - ALIGN as u64, ALIGN)?, seed);
-    if trailer != Some((header.key, header.generation)) {
-        return Ok(Found::Damaged(lost(header.key, header.generation, offset_units)));
-    }
-    Ok(Found::Whole(Item {
+    let item = Item {
         kind: Some(header.kind),
         key: header.key,
         generation: header.generation,
         offset_units,
         record_units: (header.record_bytes() / ALIGN) as u32,
         body_len: header.body_len,
-    }))
+    };
+    Ok(match is_whole(window, at, &header, &item, id, segment)? {
+        true => Found::Whole(item),
+        false => Found::Partial(lost(header.key, header.generation, offset_units)),
+    })
+}
+
+/// Whether the record was written to its end: its trailer tells, and without one its checksums.
+fn is_whole(
+    window: &mut Window<'_>,
+    at: u64,
+    header: &Header,
+    item: &Item,
+    id: StoreId,
+    segment: u32,
+) -> io::Result<bool> {
+    let end = at + header.record_bytes() as u64;
+    if end > window.len_bytes {
+        return Ok(false);
+    }
+    let trailer = record::decode_trailer(window.at(end - ALIGN as u64, ALIGN)?, id.segment_seed(segment));
+    if trailer == Some((header.key, header.generation)) || header.kind == Kind::Tombstone {
+        return Ok(true); // a tombstone is its head
+    }
+    let bytes = Bytes::copy_from_slice(window.at(at, header.record_bytes())?);
+    Ok(Stored::parse(bytes, id, &header.key, slot_of(item, segment)).is_ok())
 }
 
 fn lost(key: forebay_core::HashBinary, generation: u64, offset_units: u32) -> Item {
@@ -123,7 +149,7 @@ impl Window<'_> {
     fn at(&mut self, at: u64, wanted: usize) -> io::Result<&[u8]> {
         let end = self.len_bytes.min(at + wanted as u64);
         if at < self.start || end > self.start + self.bytes.len() as u64 {
-            let len_bytes = (self.len_bytes - at.min(self.len_bytes)).min(WINDOW_BYTES as u64);
+            let len_bytes = (self.len_bytes - at.min(self.len_bytes)).min(WINDOW_BYTES.max(wanted) as u64);
             self.bytes.resize(len_bytes as usize, 0);
             self.start = at;
             read_full(self.log, &mut self.bytes, at)?;

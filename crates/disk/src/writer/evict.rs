@@ -13,6 +13,18 @@ use std::sync::Arc;
 /// What a new segment and rounding can cost beyond the records themselves.
 const SLACK_BYTES: u64 = 16 << 10;
 
+/// With more segments than this, the oldest goes also where there is room: each has an open file. A store that is opened
+/// often has many small ones.
+const SEGMENTS_MAX: usize = 256;
+
+/// What outlives the eviction of its segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// What was read, up to so many bytes.
+    Read(u64),
+    All,
+}
+
 impl Writer {
     /// Evicts until so many bytes more fit into the capacity.
     pub(super) fn make_room(&mut self, bytes: u64) -> Result<()> {
@@ -24,7 +36,7 @@ impl Writer {
                 return Ok(());
             }
             self.flush();
-            let evicted = self.evict_oldest();
+            let evicted = self.evict_oldest(None);
             match evicted {
                 Ok(true) => {}
                 Ok(false) => {
@@ -54,8 +66,23 @@ impl Writer {
         }
     }
 
-    /// `false` if there is no segment.
-    fn evict_oldest(&mut self) -> io::Result<bool> {
+    /// Keeps the number of segments within bounds. The entries of a small one move to the newest.
+    pub(super) fn merge_segments(&mut self) {
+        if self.store.segments.len() <= SEGMENTS_MAX {
+            return;
+        }
+        let Some(oldest) = self.store.segments.oldest() else {
+            return;
+        };
+        let bytes = oldest.footprint_bytes();
+        let small = bytes <= self.store.options.segment_bytes() / 4 && self.make_room(bytes).is_ok();
+        if let Err(error) = self.evict_oldest(small.then_some(Keep::All)) {
+            let _ = self.failed("merge the oldest segment into the newest", error);
+        }
+    }
+
+    /// By default keeps what was read, up to a quarter; `false` if there is no segment.
+    fn evict_oldest(&mut self, keep: Option<Keep>) -> io::Result<bool> {
         let Some(oldest) = self.store.segments.oldest() else {
             return Ok(false);
         };
@@ -64,7 +91,7 @@ impl Writer {
         }
         let freed = oldest.footprint_bytes();
         let items = load_items(&*oldest.log, oldest.number, self.id())?;
-        self.keep_read_entries(&oldest, &items, freed / 4);
+        self.keep_entries(&oldest, &items, keep.unwrap_or(Keep::Read(freed / 4)));
         let mut evicted = 0;
         for item in &items {
             evicted += self.evict(item, oldest.number);
@@ -80,12 +107,16 @@ impl Writer {
         Ok(true)
     }
 
-    /// Appends what was read since it was written once more, up to a budget.
-    fn keep_read_entries(&mut self, oldest: &Arc<Segment>, items: &[Item], budget_bytes: u64) {
-        let mut left = budget_bytes;
+    /// Appends once more what is to be kept.
+    fn keep_entries(&mut self, oldest: &Arc<Segment>, items: &[Item], keep: Keep) {
+        let mut left = match keep {
+            Keep::Read(bytes) => bytes,
+            Keep::All => u64::MAX,
+        };
         for item in items {
             let slot = slot_of(item, oldest.number);
-            if self.store.index.get(&item.key) != Some(slot) || !self.store.index.was_hit(&item.key) {
+            let chosen = keep == Keep::All || self.store.index.was_hit(&item.key);
+            if !chosen || self.store.index.get(&item.key) != Some(slot) {
                 continue;
             }
             let Ok(Some(stored)) = self.store.read_record_blocking(&item.key, slot) else {

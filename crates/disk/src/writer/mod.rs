@@ -20,7 +20,7 @@ use crate::store::{Spilled, Store};
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use forebay_live::LiveGuard;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 use sync::Unsynced;
@@ -87,6 +87,9 @@ pub(crate) struct Writer {
     active: Option<Active>,
     batch: Batch,
     unsynced: Unsynced,
+    /// Keys that left the index by a tombstone which could not be written, with the generation that it is for. It is
+    /// written before anything else as soon as the disk lets it.
+    owed: HashMap<HashBinary, u64>,
 }
 
 /// The segment that is appended to.
@@ -134,6 +137,7 @@ enum After {
     Heal {
         reply: Reply<bool>,
     },
+    Owed,
 }
 
 /// A batch is written when it has grown to this, though more may be queued.
@@ -181,6 +185,7 @@ impl Writer {
             active: None,
             batch: Batch::default(),
             unsynced: Unsynced::default(),
+            owed: HashMap::new(),
         }
     }
 
@@ -188,6 +193,7 @@ impl Writer {
         let store = self.store.clone();
         let _end = store.queue.end_guard();
         while let Some(ops) = store.queue.take(self.sync_due()) {
+            self.pay_owed();
             for op in ops {
                 self.handle(op);
                 if self.batch.len_bytes >= BATCH_BYTES_MAX {
@@ -195,8 +201,10 @@ impl Writer {
                 }
             }
             self.flush();
+            self.merge_segments();
             self.sync_if_due();
         }
+        self.pay_owed();
         self.seal();
         self.sync();
     }

@@ -9,7 +9,6 @@ use crate::store::weight_bytes;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use std::io;
-use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 impl Writer {
@@ -85,6 +84,12 @@ impl Writer {
     ) {
         self.settle(&key);
         match self.slot(&key, only) {
+            None if self.owed.contains_key(&key) => {
+                self.purge_live(&key, only, purge_type);
+                let _ = reply.send(Err(ErrorKind::StorageFailed.error(
+                    "an entry is purged, but the disk does not let the store write it down; purge it again",
+                )));
+            }
             None => {
                 let live = self.purge_live(&key, only, purge_type);
                 let outcome = live.map_or(PurgeOutcome::NotFound, |id| PurgeOutcome::Purged(Some(id)));
@@ -92,7 +97,7 @@ impl Writer {
             }
             Some(slot) => self.append_tombstone(
                 key,
-                slot,
+                slot.generation,
                 After::Purge {
                     only,
                     purge_type,
@@ -134,11 +139,10 @@ impl Writer {
             slot.generation,
             segment.display()
         );
-        self.append_tombstone(key, slot, After::Heal { reply });
+        self.append_tombstone(key, slot.generation, After::Heal { reply });
     }
 
-    fn append_tombstone(&mut self, key: HashBinary, slot: Slot, after: After) {
-        let generation = slot.generation;
+    fn append_tombstone(&mut self, key: HashBinary, generation: u64, after: After) {
         let header = Header {
             kind: Kind::Tombstone,
             key,
@@ -157,6 +161,20 @@ impl Writer {
                 self.fail(pending, &error.to_string());
             }
         }
+    }
+
+    /// Writes the tombstones that could not be written before, unless the key has an entry again: that one's record
+    /// comes later in the log and says the same.
+    pub(super) fn pay_owed(&mut self) {
+        if self.owed.is_empty() {
+            return;
+        }
+        for (key, generation) in std::mem::take(&mut self.owed) {
+            if self.store.index.get(&key).is_none() && self.store.segments.len() > 0 {
+                self.append_tombstone(key, generation, After::Owed);
+            }
+        }
+        self.flush();
     }
 
     pub(super) fn rewrite(
@@ -203,8 +221,7 @@ impl Writer {
             Change::Replace(meta) => meta,
             Change::Expire(now) => {
                 let mut meta = CacheMeta::decode(stored.meta.clone())?;
-                // Fresh means up to that very instant.
-                meta.expire_at(now.checked_sub(Duration::from_nanos(1)).unwrap_or(now));
+                meta.expire_at(now);
                 meta.encode()?.into()
             }
         };

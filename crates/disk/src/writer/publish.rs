@@ -54,6 +54,7 @@ impl Writer {
                 self.unset(&item);
                 Answer::Healed(reply)
             }
+            After::Owed => Answer::Nobody,
         }
     }
 
@@ -75,6 +76,7 @@ impl Writer {
                 reply,
             } => {
                 self.unset(&item);
+                self.owed.insert(item.key, item.generation);
                 self.purge_live(&item.key, only, purge_type);
                 let _ = reply.send(Err(error));
             }
@@ -85,7 +87,11 @@ impl Writer {
             After::Keep { moved_from } => self.move_back(&item, moved_from),
             After::Heal { reply } => {
                 self.unset(&item);
+                self.owed.insert(item.key, item.generation);
                 let _ = reply.send(Ok(true));
+            }
+            After::Owed => {
+                self.owed.insert(item.key, item.generation);
             }
         }
     }
