@@ -31,7 +31,7 @@ impl Default for Options {
             cases: 200,
             seed: 1,
             strict: false,
-            hang_after: Duration::from_secs(10),
+            hang_after: Duration::from_secs(5),
         }
     }
 }
@@ -94,10 +94,7 @@ impl Context {
 
     /// Runs a check to its end.
     pub(crate) fn run(&self, check: CheckFn) -> Checked<()> {
-        match check {
-            CheckFn::Async(check) => self.block_on(check(self)),
-            CheckFn::Sync(check) => check(self),
-        }
+        self.block_on(check(self))
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {

@@ -36,7 +36,7 @@ fn section(rule: &Rule) -> String {
         rule.class, rule.since, rule.text
     );
     if let Some(should) = &rule.should {
-        let _ = write!(out, "SHOULD: {should}\n");
+        let _ = writeln!(out, "SHOULD: {should}");
     }
     let _ = write!(out, "\n{} Typical defect: {}.\n", rule.intent, rule.breaks);
     if let Some(reason) = &rule.untested {

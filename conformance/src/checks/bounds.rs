@@ -92,7 +92,7 @@ pub(super) async fn capacity(cx: &Context) -> Checked<()> {
             2 => 5000,
             _ => (capacity / 50).min(BODY_BYTES_MAX) as usize,
         };
-        let name = if number % 7 == 0 { 0 } else { number };
+        let name = if number.is_multiple_of(7) { 0 } else { number };
         let version = Version::new(number, size);
         // A bounded storage may refuse; what it takes has to fit.
         drop(store.try_put(&key(&format!("k{name}")), &version).await?);

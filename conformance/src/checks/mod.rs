@@ -14,13 +14,8 @@ use crate::context::Context;
 use crate::outcome::Checked;
 use std::pin::Pin;
 
-/// A check: one that awaits, or one that runs many cases of its own.
-#[derive(Clone, Copy)]
-pub(crate) enum CheckFn {
-    Async(for<'a> fn(&'a Context) -> Pin<Box<dyn Future<Output = Checked<()>> + 'a>>),
-    #[expect(dead_code, reason = "the model is next")]
-    Sync(fn(&Context) -> Checked<()>),
-}
+/// A check.
+pub(crate) type CheckFn = for<'a> fn(&'a Context) -> Pin<Box<dyn Future<Output = Checked<()>> + 'a>>;
 
 /// The check of a rule, where there is one.
 pub(crate) fn find(id: &str) -> Option<CheckFn> {
@@ -29,7 +24,7 @@ pub(crate) fn find(id: &str) -> Option<CheckFn> {
 
 macro_rules! checks {
     ($($id:literal => $check:path,)*) => {
-        &[$(($id, CheckFn::Async(|cx| Box::pin($check(cx)))),)*]
+        &[$(($id, (|cx| Box::pin($check(cx))) as CheckFn),)*]
     };
 }
 

@@ -1,0 +1,324 @@
+//! The reference's body and reader, with the places where they can be broken.
+
+use crate::defect::Defect;
+use crate::storage::{State, lock};
+use async_trait::async_trait;
+use bytes::Bytes;
+use forebay_core::{CacheEntryId, CacheHashKey, CacheKey, ErrorKind, HandleHit, Result, SpanHandle, Storage};
+use std::any::Any;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+const CHUNK_BYTES: usize = 64 << 10;
+
+pub(crate) struct Body {
+    growing: Mutex<Growing>,
+    defect: Defect,
+}
+
+#[derive(Default)]
+pub(crate) struct Growing {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) phase: Phase,
+    waiting: Vec<Waker>,
+    shared_position: usize,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Phase {
+    #[default]
+    Writing,
+    Whole,
+    Aborted,
+}
+
+impl Body {
+    pub(crate) fn new(defect: Defect) -> Self {
+        Body {
+            growing: Mutex::default(),
+            defect,
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Growing> {
+        self.growing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().bytes.len()
+    }
+
+    pub(crate) fn append(&self, data: &[u8], eof: bool) -> Result<()> {
+        let mut growing = self.lock();
+        match growing.phase {
+            Phase::Writing => {}
+            Phase::Whole if self.defect == Defect::PanicsAfterEof => {
+                drop(growing);
+                panic!("written after eof");
+            }
+            Phase::Whole if self.defect == Defect::AppendsAfterEof => {}
+            Phase::Whole => return Err(ErrorKind::Misuse.error("a write after eof")),
+            Phase::Aborted => return Err(ErrorKind::Refused.error("a body larger than the capacity")),
+        }
+        if data.is_empty() && !eof && self.defect == Defect::EmptyWriteEnds {
+            growing.phase = Phase::Whole;
+        }
+        growing.bytes.extend_from_slice(data);
+        if eof {
+            growing.phase = Phase::Whole;
+        }
+        if self.defect != Defect::LostWakeupOnWrite || eof {
+            growing.wake();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn complete(&self) -> Result<()> {
+        let mut growing = self.lock();
+        if growing.phase == Phase::Aborted {
+            return Err(ErrorKind::Refused.error("a body larger than the capacity"));
+        }
+        if growing.phase == Phase::Writing && self.defect == Defect::NeedsEof {
+            return Err(ErrorKind::Misuse.error("finish without eof"));
+        }
+        if self.defect == Defect::LosesLastChunk && growing.bytes.len() > 4096 {
+            let whole_chunks = growing.bytes.len() / 4096 * 4096;
+            growing.bytes.truncate(whole_chunks);
+        }
+        growing.phase = Phase::Whole;
+        if self.defect != Defect::LostWakeupOnFinish {
+            growing.wake();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn abort(&self) {
+        let mut growing = self.lock();
+        if growing.phase == Phase::Writing {
+            growing.phase = match self.defect {
+                Defect::AbortIsEof => Phase::Whole,
+                _ => Phase::Aborted,
+            };
+            if self.defect != Defect::LostWakeupOnDrop {
+                growing.wake();
+            }
+        }
+    }
+}
+
+impl Growing {
+    pub(crate) fn wake(&mut self) {
+        for waker in self.waiting.drain(..) {
+            waker.wake();
+        }
+    }
+}
+
+pub(crate) struct Reader {
+    pub(crate) body: Arc<Body>,
+    pub(crate) state: Arc<Mutex<State>>,
+    position: usize,
+    end: Option<usize>,
+    pub(crate) follows: bool,
+    weight: usize,
+    id: CacheEntryId,
+    seeks: usize,
+    reads: usize,
+    yielded: bool,
+}
+
+impl Reader {
+    pub(crate) fn stored(state: Arc<Mutex<State>>, body: Arc<Body>, weight: usize, id: CacheEntryId) -> Self {
+        Reader {
+            body,
+            state,
+            position: 0,
+            end: None,
+            follows: false,
+            weight,
+            id,
+            seeks: 0,
+            reads: 0,
+            yielded: false,
+        }
+    }
+
+    pub(crate) fn follower(state: Arc<Mutex<State>>, body: Arc<Body>, id: CacheEntryId) -> Self {
+        Reader {
+            follows: true,
+            ..Self::stored(state, body, 0, id)
+        }
+    }
+
+    fn defect(&self) -> Defect {
+        self.body.defect
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        let defect = self.defect();
+        let mut growing = self.body.lock();
+        if defect == Defect::SharedCursor && !self.follows {
+            self.position = growing.shared_position;
+        }
+        let len = growing.bytes.len();
+        let limit = self.end.unwrap_or(usize::MAX);
+        if self.position < len.min(limit) {
+            let chunk_bytes = if defect == Defect::OneChunk {
+                usize::MAX / 2
+            } else {
+                CHUNK_BYTES
+            };
+            let until = len.min(limit).min(self.position + chunk_bytes);
+            let mut from = self.position;
+            if defect == Defect::ReadsTwice && self.follows && from > 0 && from % 10 == 1 {
+                from -= 1;
+            }
+            let chunk = Bytes::copy_from_slice(&growing.bytes[from..until]);
+            self.position = until;
+            growing.shared_position = until;
+            return Poll::Ready(Ok(Some(chunk)));
+        }
+        growing.shared_position = 0;
+        if self.position == limit {
+            return Poll::Ready(Ok(None));
+        }
+        match growing.phase {
+            _ if defect == Defect::ReadsAgainAfterEnd && !self.follows => {
+                self.position = 0;
+                Poll::Ready(Ok(None))
+            }
+            Phase::Whole if self.position > len && defect != Defect::LiveSeekShort => {
+                Poll::Ready(Err(ErrorKind::SeekOutOfRange.error("beyond the body")))
+            }
+            Phase::Whole => Poll::Ready(Ok(None)),
+            Phase::Aborted => Poll::Ready(Err(ErrorKind::WriterAborted.error("the writer gave up"))),
+            Phase::Writing if defect == Defect::EarlyEof && len > 0 => Poll::Ready(Ok(None)),
+            Phase::Writing => {
+                if defect == Defect::OneWaiter {
+                    growing.waiting.clear();
+                }
+                growing.waiting.push(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Pending once.
+pub(crate) async fn pause() {
+    let mut paused = false;
+    poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        match std::mem::replace(&mut paused, true) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+#[async_trait]
+impl HandleHit for Reader {
+    async fn read_body(&mut self) -> Result<Option<Bytes>> {
+        self.reads += 1;
+        if self.defect() == Defect::EmptyChunks && self.reads == 1 {
+            return Ok(Some(Bytes::new()));
+        }
+        let chunk = poll_fn(|cx| self.poll_read(cx)).await;
+        if self.defect() == Defect::LosesCancelledChunk && !std::mem::replace(&mut self.yielded, true) {
+            pause().await;
+        }
+        chunk
+    }
+
+    async fn finish(
+        self: Box<Self>,
+        _storage: &dyn Storage,
+        key: &CacheKey,
+        _trace: &SpanHandle,
+    ) -> Result<()> {
+        let mut state = lock(&self.state);
+        match self.defect() {
+            Defect::FinishResurrects => state.restore(key.combined_bin(), self.body.clone()),
+            Defect::FinishRemoves => state.forget(key.combined_bin()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn can_seek(&self) -> bool {
+        match self.defect() {
+            Defect::FlipsCanSeek => self.reads == 0,
+            Defect::SeekPanics => false,
+            _ => true,
+        }
+    }
+
+    fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
+        let defect = self.defect();
+        let growing = self.body.lock();
+        let len = growing.bytes.len();
+        let whole = growing.phase == Phase::Whole;
+        drop(growing);
+        let error = || Err(ErrorKind::SeekOutOfRange.error("a range outside of the body"));
+        self.seeks += 1;
+        match defect {
+            Defect::SeekPanics => panic!("not yet implemented"),
+            Defect::SeekOnce if self.seeks > 1 => return error(),
+            Defect::EmptyRangeIsError if whole && start >= len => return error(),
+            Defect::EndNotClamped if whole && end.is_some_and(|end| end > len) => return error(),
+            Defect::BackwardsRange if end.is_some_and(|end| end < start) => return Ok(()),
+            Defect::BackwardsPanics => drop(end.map(|end| end.checked_sub(start).unwrap())),
+            _ => {}
+        }
+        if (whole && start > len) || end.is_some_and(|end| end < start) {
+            if defect == Defect::InvalidSeekMoves {
+                self.position = len;
+            }
+            return error();
+        }
+        self.position = start;
+        self.end = match end {
+            Some(end) if defect == Defect::EndInclusive => Some(end + 1),
+            None if defect == Defect::KeepsOldEnd => self.end,
+            Some(end) if defect == Defect::LiveSeekShort && !whole => Some(end.min(len.max(start))),
+            end => end,
+        };
+        Ok(())
+    }
+
+    fn seek_multipart(&mut self, start: usize, end: Option<usize>) -> Result<()> {
+        match self.defect() {
+            Defect::MultipartOverreads => self.seek(start, None),
+            _ => self.seek(start, end),
+        }
+    }
+
+    fn is_stream_hit(&self) -> bool {
+        self.follows
+    }
+
+    fn should_count_access(&self) -> bool {
+        self.defect() == Defect::CountsFollowers || !self.follows
+    }
+
+    fn get_eviction_weight(&self) -> usize {
+        match self.defect() {
+            Defect::WeightOfBody => self.body.len(),
+            _ => self.weight,
+        }
+    }
+
+    fn entry_id(&self) -> Option<CacheEntryId> {
+        Some(self.id)
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync) {
+        self
+    }
+}

@@ -1,0 +1,105 @@
+//! The suite has teeth: every broken backend of the catalogue fails the rule that it breaks.
+
+mod body;
+mod defect;
+mod storage;
+mod write;
+
+use defect::{CATALOGUE, Defect};
+use forebay_conformance::{
+    Capabilities, Gauges, Harness, Opened, Options, Report, Rule, Site, async_trait, judge,
+};
+use forebay_core::Storage;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use storage::BrokenStorage;
+
+struct Broken {
+    name: String,
+    defect: Defect,
+}
+
+#[async_trait]
+impl Harness for Broken {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().bounded(1 << 20).without_background()
+    }
+
+    async fn open(&self, site: &Site) -> Opened {
+        let capacity_bytes = site.capacity_bytes().map(|capacity| capacity as usize);
+        Ok(Arc::new(BrokenStorage::new(self.defect, capacity_bytes)))
+    }
+
+    fn gauges(&self, storage: &dyn Storage) -> Gauges {
+        storage
+            .as_any()
+            .downcast_ref()
+            .map(BrokenStorage::gauges)
+            .unwrap_or_default()
+    }
+}
+
+fn judged(defect: Defect, filter: impl Fn(&Rule) -> bool) -> Report {
+    let name = format!("{defect:?}");
+    let options = Options {
+        hang_after: Duration::from_secs(1),
+        ..Options::default()
+    };
+    judge(Broken { name, defect }, options, filter)
+}
+
+#[test]
+fn without_a_defect_every_rule_holds() {
+    assert_eq!(judged(Defect::None, |_| true).broken(), Vec::<&str>::new());
+}
+
+#[test]
+fn every_defect_fails_the_rule_that_it_breaks() {
+    let finds = |(defect, rule): &&(Defect, &str)| !judged(*defect, |r| r.id == *rule).broken().is_empty();
+    let missed: Vec<_> = CATALOGUE.iter().filter(|pair| !finds(pair)).collect();
+    assert!(
+        missed.is_empty(),
+        "defects that their rule's check does not find: {missed:?}"
+    );
+}
+
+/// Prints what else each defect breaks.
+#[test]
+#[ignore = "a table to look at, in two minutes: cargo test -p forebay-conformance --test broken -- --ignored --nocapture"]
+fn kill_matrix() {
+    println!("{:<24} {:<22} also broken", "defect", "rule");
+    for (defect, rule) in CATALOGUE {
+        let report = judged(*defect, |_| true);
+        let others: Vec<_> = report
+            .broken()
+            .into_iter()
+            .filter(|other| other != rule)
+            .collect();
+        println!("{:<24} {:<22} {}", format!("{defect:?}"), rule, others.join(" "));
+    }
+}
+
+#[test]
+fn every_checked_must_rule_has_a_defect() {
+    // Rules that a backend without files cannot break are proven with those of persistence.
+    let mut defects: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, rule) in CATALOGUE {
+        assert!(Rule::find(rule).is_some(), "{rule} is no rule");
+        *defects.entry(rule).or_default() += 1;
+    }
+    let checked = |rule: &&Rule| {
+        rule.untested.is_none() && rule.capability != Some(forebay_conformance::Capability::Persist)
+    };
+    let bare: Vec<_> = forebay_conformance::rules()
+        .iter()
+        .filter(checked)
+        .filter(|rule| !defects.contains_key(rule.id.as_str()))
+        .map(|rule| &rule.id)
+        .collect();
+    assert!(bare.is_empty(), "checked rules that no defect breaks: {bare:?}");
+}

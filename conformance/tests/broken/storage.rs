@@ -1,0 +1,408 @@
+//! The reference storage, with the places where it can be broken.
+
+use crate::body::{Body, Phase, Reader};
+use crate::defect::Defect;
+use crate::write::Write;
+use async_trait::async_trait;
+use forebay_conformance::Gauges;
+use forebay_core::streaming_write::U64WriteId;
+use forebay_core::{
+    CacheEntryId, CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler,
+    MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Result, SpanHandle, Storage,
+};
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The reference storage, with one defect.
+pub(crate) struct BrokenStorage {
+    pub(crate) state: Arc<Mutex<State>>,
+    capacity_bytes: Option<usize>,
+    defect: Defect,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) entries: HashMap<HashBinary, Entry>,
+    pub(crate) live: HashMap<u64, Live>,
+    clock: u64,
+    /// For defects: the last entry that was removed, keys that were purged, lookups.
+    removed: Option<(HashBinary, Entry)>,
+    pub(crate) purged: Vec<HashBinary>,
+    lookups: usize,
+}
+
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) id: CacheEntryId,
+    pub(crate) meta: CacheMeta,
+    pub(crate) body: Arc<Body>,
+    pub(crate) accessed: u64,
+}
+
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) key: HashBinary,
+    pub(crate) meta: CacheMeta,
+    pub(crate) body: Arc<Body>,
+    pub(crate) invalidated: bool,
+}
+
+impl Entry {
+    pub(crate) fn weight(&self) -> usize {
+        self.meta.weight_bytes() + self.body.len() + size_of::<Self>() + size_of::<HashBinary>()
+    }
+}
+
+impl State {
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn weight(&self) -> usize {
+        self.entries.values().map(Entry::weight).sum()
+    }
+
+    pub(crate) fn evict_down_to(&mut self, capacity_bytes: usize, defect: Defect) {
+        let counted = |state: &State| match defect {
+            Defect::CountsBodiesOnly => state.entries.values().map(|entry| entry.body.len()).sum(),
+            _ => state.weight(),
+        };
+        while counted(self) > capacity_bytes {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| match defect {
+                Defect::Fifo => entry.id.get(),
+                _ => entry.accessed,
+            });
+            let Some(key) = oldest.map(|(key, _)| *key) else {
+                return;
+            };
+            let evicted = self.entries.remove(&key);
+            if let (Defect::EvictionTruncates, Some(entry)) = (defect, evicted) {
+                entry.body.lock().bytes.clear();
+            }
+        }
+    }
+
+    /// Puts the last removed entry back, if that is its body.
+    pub(crate) fn restore(&mut self, key: HashBinary, body: Arc<Body>) {
+        if let Some((_, entry)) = self
+            .removed
+            .take_if(|(of, entry)| *of == key && Arc::ptr_eq(&entry.body, &body))
+        {
+            self.entries.insert(key, entry);
+        }
+    }
+
+    pub(crate) fn forget(&mut self, key: HashBinary) {
+        self.entries.remove(&key);
+    }
+}
+
+pub(crate) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl BrokenStorage {
+    pub(crate) fn new(defect: Defect, capacity_bytes: Option<usize>) -> Self {
+        BrokenStorage {
+            state: Arc::default(),
+            capacity_bytes,
+            defect,
+        }
+    }
+
+    pub(crate) fn gauges(&self) -> Gauges {
+        let state = lock(&self.state);
+        Gauges {
+            stored_bytes: Some(state.weight() as u64),
+            entries: Some((state.entries.len() + state.purged.len()) as u64),
+            live_writes: Some(state.live.len() as u64),
+            live_bytes: Some(state.live.values().map(|live| live.body.len() as u64).sum()),
+        }
+    }
+
+    fn has(&self, defect: Defect) -> bool {
+        self.defect == defect
+    }
+
+    fn key_of(&self, key: &impl CacheHashKey) -> HashBinary {
+        if self.has(Defect::KeyedByPrimary) {
+            key.primary_bin()
+        } else {
+            key.combined_bin()
+        }
+    }
+
+    fn remove(&self, state: &mut State, target: PurgeTarget<'_>) -> Option<CacheEntryId> {
+        let key = self.key_of(target.key());
+        let id = state.entries.get(&key)?.id;
+        match target {
+            PurgeTarget::Exact(_, wanted) if wanted != id && !self.has(Defect::IgnoresId) => None,
+            _ => {
+                let entry = state.entries.remove(&key)?;
+                state.removed = Some((key, entry));
+                Some(id)
+            }
+        }
+    }
+
+    fn stored_hit(&self, entry: &Entry, lookups: usize) -> (CacheMeta, HitHandler) {
+        let extra = if self.has(Defect::WeightCountsLookups) {
+            lookups
+        } else {
+            0
+        };
+        let reader = Reader::stored(
+            self.state.clone(),
+            entry.body.clone(),
+            entry.weight() + extra,
+            entry.id,
+        );
+        let mut meta = entry.meta.clone();
+        if self.has(Defect::TimesInSeconds) {
+            let seconds = meta
+                .updated()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs());
+            meta.set_updated(UNIX_EPOCH + Duration::from_secs(seconds));
+        }
+        (meta, Box::new(reader))
+    }
+
+    fn live_hit(&self, number: u64, live: &Live, old: Option<&Entry>) -> (CacheMeta, HitHandler) {
+        let reader = Reader::follower(self.state.clone(), live.body.clone(), CacheEntryId::new(number));
+        let meta = match old {
+            Some(old) if self.has(Defect::FollowerGetsOldMeta) => old.meta.clone(),
+            _ => live.meta.clone(),
+        };
+        (meta, Box::new(reader))
+    }
+
+    fn stored(&self, state: &mut State, key: &HashBinary) -> Option<(CacheMeta, HitHandler)> {
+        let (now, lookups) = (state.tick(), state.lookups);
+        let entry = state.entries.get_mut(key)?;
+        if self.has(Defect::HidesStale) && !entry.meta.is_fresh(SystemTime::now()) {
+            return None;
+        }
+        entry.accessed = now;
+        Some(self.stored_hit(entry, lookups))
+    }
+}
+
+#[async_trait]
+impl Storage for BrokenStorage {
+    async fn lookup(&self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let mut state = lock(&self.state);
+        let key = self.key_of(key);
+        state.lookups += 1;
+        if self.has(Defect::StoredBeforeLive)
+            && let Some(stored) = self.stored(&mut state, &key)
+        {
+            return Ok(Some(stored));
+        }
+        let hidden = |live: &Live| live.invalidated && !self.has(Defect::LiveSurvivesPurge);
+        let visible = state
+            .live
+            .iter()
+            .filter(|(_, live)| live.key == key && !hidden(live));
+        if let Some((number, live)) = visible.max_by_key(|(number, _)| **number)
+            && !matches!(self.defect, Defect::HidesPartials | Defect::MetaEarly)
+        {
+            return Ok(Some(self.live_hit(*number, live, state.entries.get(&key))));
+        }
+        let mut found = self.stored(&mut state, &key);
+        if found.is_none() && self.has(Defect::LazyPurge) {
+            found = state
+                .removed
+                .take_if(|(of, _)| *of == key)
+                .map(|(_, entry)| self.stored_hit(&entry, 0));
+        }
+        if found.is_none() && self.has(Defect::MissIsError) {
+            return Err(ErrorKind::StorageFailed.error("no such entry"));
+        }
+        Ok(found)
+    }
+
+    async fn lookup_streaming_write(
+        &self,
+        key: &CacheKey,
+        streaming_write_tag: Option<&[u8]>,
+        trace: &SpanHandle,
+    ) -> Result<Option<(CacheMeta, HitHandler)>> {
+        let Some(tag) = streaming_write_tag else {
+            assert!(!self.has(Defect::TagNonePanics), "a tag");
+            return self.lookup(key, trace).await;
+        };
+        let number = U64WriteId::try_from(tag).map(u64::from);
+        assert!(number.is_ok() || !self.has(Defect::ShortTagPanics), "eight bytes");
+        let Ok(number) = number else {
+            return Ok(None);
+        };
+        let state = lock(&self.state);
+        let live = state.live.get(&number).filter(|live| {
+            let purged = live.invalidated && self.has(Defect::TagHiddenByPurge);
+            !purged && (live.key == self.key_of(key) || self.has(Defect::TagOfAnyKey))
+        });
+        Ok(live.map(|live| self.live_hit(number, live, state.entries.get(&live.key))))
+    }
+
+    async fn get_miss_handler(
+        &self,
+        key: &CacheKey,
+        meta: &CacheMeta,
+        _trace: &SpanHandle,
+    ) -> Result<MissHandler> {
+        let mut state = lock(&self.state);
+        let key = self.key_of(key);
+        let number = match self.defect {
+            Defect::TagReused => state.live.len() as u64,
+            _ => state.tick(),
+        };
+        let mut body = Arc::new(Body::new(self.defect));
+        if self.has(Defect::WritersShareBody)
+            && let Some(other) = state.live.values().find(|live| live.key == key)
+        {
+            body = other.body.clone();
+        }
+        if self.has(Defect::TrustsContentLength)
+            && let Some(promised) = meta.head().get("content-length")
+        {
+            let promised = String::from_utf8_lossy(promised).parse().unwrap_or(0);
+            body.lock().bytes.reserve(promised);
+        }
+        if self.has(Defect::MetaEarly)
+            && let Some(old) = state.entries.get_mut(&key)
+        {
+            old.meta = meta.clone();
+        }
+        let live = Live {
+            key,
+            meta: meta.clone(),
+            body: body.clone(),
+            invalidated: false,
+        };
+        state.live.insert(number, live);
+        Ok(Box::new(Write::new(
+            self.state.clone(),
+            number,
+            body,
+            self.capacity_bytes,
+            self.defect,
+        )))
+    }
+
+    async fn purge(&self, key: &CompactCacheKey, purge_type: PurgeType, trace: &SpanHandle) -> Result<bool> {
+        let outcome = self
+            .purge_target(PurgeTarget::Active(key), purge_type, trace)
+            .await?;
+        Ok(outcome != PurgeOutcome::NotFound || self.has(Defect::AlwaysTrue))
+    }
+
+    async fn purge_target(
+        &self,
+        target: PurgeTarget<'_>,
+        purge_type: PurgeType,
+        _trace: &SpanHandle,
+    ) -> Result<PurgeOutcome> {
+        let mut state = lock(&self.state);
+        let mut hidden = false;
+        if let (PurgeTarget::Active(key), PurgeType::Invalidation) = (target, purge_type) {
+            let key = self.key_of(key);
+            for live in state.live.values_mut().filter(|live| live.key == key) {
+                hidden |= !std::mem::replace(&mut live.invalidated, true);
+            }
+        }
+        if matches!(
+            self.defect,
+            Defect::RemembersPurgedKeys | Defect::TombstoneTooStrong
+        ) {
+            state.purged.push(self.key_of(target.key()));
+        }
+        if self.has(Defect::PurgesAllVariants) && target.key().variance.is_none() {
+            // The other variants are those that share what is not the variance: here, everything of that length.
+            state
+                .entries
+                .retain(|_, entry| entry.meta.variance().is_none() && entry.id.get() % 5 != 0);
+        }
+        Ok(match self.remove(&mut state, target) {
+            Some(id) => PurgeOutcome::Purged(Some(id)),
+            None if hidden => PurgeOutcome::Purged(None),
+            None => PurgeOutcome::NotFound,
+        })
+    }
+
+    async fn expire(&self, target: PurgeTarget<'_>, _trace: &SpanHandle) -> Result<PurgeOutcome> {
+        let mut state = lock(&self.state);
+        let key = self.key_of(target.key());
+        let Some(entry) = state.entries.get_mut(&key) else {
+            return Ok(PurgeOutcome::NotFound);
+        };
+        if self.has(Defect::ExpireDeletes) {
+            state.entries.remove(&key);
+        } else {
+            entry.meta.expire_at(SystemTime::now() - Duration::from_nanos(1));
+        }
+        Ok(PurgeOutcome::Expired)
+    }
+
+    async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
+        let key = self.key_of(key);
+        if self.has(Defect::UpdateResurrects) {
+            let before = lock(&self.state).entries.get(&key).cloned();
+            crate::body::pause().await;
+            let Some(mut entry) = before else { return Ok(false) };
+            entry.meta = meta.clone();
+            lock(&self.state).entries.insert(key, entry);
+            return Ok(true);
+        }
+        let mut state = lock(&self.state);
+        if self.has(Defect::UpdateCreates) && !state.entries.contains_key(&key) {
+            let (body, accessed) = (Arc::new(Body::new(self.defect)), state.tick());
+            body.complete()?;
+            let (id, meta) = (CacheEntryId::new(accessed), meta.clone());
+            state.entries.insert(
+                key,
+                Entry {
+                    id,
+                    meta,
+                    body,
+                    accessed,
+                },
+            );
+        }
+        let Some(entry) = state.entries.get_mut(&key) else {
+            return Ok(false);
+        };
+        entry.meta = meta.clone();
+        match self.defect {
+            Defect::UpdateLosesBody => {
+                entry.body = Arc::new(Body::new(self.defect));
+                entry.body.complete()?;
+            }
+            Defect::DiesOnUpdate => {
+                let copy = Body::new(self.defect);
+                copy.append(&entry.body.lock().bytes, true)?;
+                let old = std::mem::replace(&mut entry.body, Arc::new(copy));
+                let mut old = old.lock();
+                old.bytes.clear();
+                old.phase = Phase::Aborted;
+            }
+            _ => {}
+        }
+        if let Some(capacity_bytes) = self.capacity_bytes {
+            state.evict_down_to(capacity_bytes, self.defect);
+        }
+        Ok(true)
+    }
+
+    fn support_streaming_partial_write(&self) -> bool {
+        // A reader that follows the write does not see the old entry at all.
+        !self.has(Defect::MetaEarly)
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {
+        self
+    }
+}
