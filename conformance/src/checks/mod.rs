@@ -7,6 +7,7 @@ mod purge;
 mod read;
 mod seek;
 mod stream;
+mod tags;
 mod update;
 mod write;
 
@@ -64,10 +65,10 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "WRITE-REPLACE" => write::replace,
     "WRITE-CONCURRENT" => write::concurrent,
     "WRITE-CANCEL" => write::cancel,
-    "STREAM-TAG" => stream::tag,
-    "STREAM-TAG-STABLE" => stream::tag_stable,
-    "STREAM-TAG-UNKNOWN" => stream::tag_unknown,
-    "STREAM-TAG-NONE" => stream::tag_none,
+    "STREAM-TAG" => tags::found,
+    "STREAM-TAG-STABLE" => tags::stable,
+    "STREAM-TAG-UNKNOWN" => tags::unknown,
+    "STREAM-TAG-NONE" => tags::none,
     "STREAM-VISIBLE" => stream::visible,
     "STREAM-PREFIX" => stream::prefix,
     "STREAM-WAKE" => stream::wake,
