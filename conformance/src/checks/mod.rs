@@ -2,6 +2,7 @@
 
 mod bounds;
 mod lookup;
+mod model;
 mod persistence;
 mod purge;
 mod read;
@@ -15,8 +16,14 @@ use crate::context::Context;
 use crate::outcome::Checked;
 use std::pin::Pin;
 
-/// A check.
-pub(crate) type CheckFn = for<'a> fn(&'a Context) -> Pin<Box<dyn Future<Output = Checked<()>> + 'a>>;
+type Checking<'a> = Pin<Box<dyn Future<Output = Checked<()>> + 'a>>;
+
+/// A check: one that awaits, or one that runs many cases of its own.
+#[derive(Clone, Copy)]
+pub(crate) enum CheckFn {
+    Async(for<'a> fn(&'a Context) -> Checking<'a>),
+    Sync(fn(&Context) -> Checked<()>),
+}
 
 /// The check of a rule, where there is one.
 pub(crate) fn find(id: &str) -> Option<CheckFn> {
@@ -24,8 +31,11 @@ pub(crate) fn find(id: &str) -> Option<CheckFn> {
 }
 
 macro_rules! checks {
-    ($($id:literal => $check:path,)*) => {
-        &[$(($id, (|cx| Box::pin($check(cx))) as CheckFn),)*]
+    ($($id:literal => $check:path,)*; $($sync_id:literal => $sync:path,)*) => {
+        &[
+            $(($id, CheckFn::Async(|cx| Box::pin($check(cx)))),)*
+            $(($sync_id, CheckFn::Sync($sync)),)*
+        ]
     };
 }
 
@@ -97,4 +107,6 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "PERSIST-CRASH" => persistence::crash,
     "PERSIST-CORRUPT" => persistence::corrupt,
     "PERSIST-FOREIGN" => persistence::foreign,
+    ;
+    "MODEL-SEQUENCE" => model::sequences,
 };
