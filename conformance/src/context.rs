@@ -94,7 +94,10 @@ impl Context {
 
     /// Runs a check to its end.
     pub(crate) fn run(&self, check: CheckFn) -> Checked<()> {
-        self.block_on(check(self))
+        match check {
+            CheckFn::Async(check) => self.block_on(check(self)),
+            CheckFn::Sync(check) => check(self),
+        }
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {

@@ -12,6 +12,7 @@ mod context;
 mod harness;
 mod hit;
 mod log;
+mod model;
 mod ops;
 mod outcome;
 mod panics;

@@ -11,6 +11,9 @@ use forebay_core::{
 };
 use std::sync::Arc;
 
+/// How a hang is told, first of all.
+pub(crate) const HANGS: &str = "it hangs";
+
 /// How calls are made: recorded, and limited in time.
 #[derive(Clone)]
 pub(crate) struct Caller {

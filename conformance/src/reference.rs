@@ -16,7 +16,7 @@ use forebay_core::{
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// The reference storage.
 #[derive(Default)]
@@ -230,8 +230,7 @@ impl Storage for ReferenceStorage {
         };
         match state.entries.get_mut(&target.key().combined_bin()).filter(wanted) {
             Some(entry) => {
-                // A moment ago: an entry is fresh up to and including its last instant.
-                entry.meta.expire_at(SystemTime::now() - Duration::from_nanos(1));
+                entry.meta.expire_at(SystemTime::now());
                 Ok(PurgeOutcome::Expired)
             }
             None => Ok(PurgeOutcome::NotFound),

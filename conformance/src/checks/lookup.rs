@@ -132,7 +132,7 @@ pub(super) async fn stale(cx: &Context) -> Checked<()> {
     store.put(&key("k"), &version).await?;
     store.expect(&key("k"), &version).await?;
     let mut never_fresh = version;
-    never_fresh.meta.expire_at(UNIX_EPOCH);
+    never_fresh.meta.expire_at(UNIX_EPOCH + Duration::from_secs(1));
     store.update(&key("k"), &never_fresh.meta).await?;
     store.expect(&key("k"), &never_fresh).await
 }

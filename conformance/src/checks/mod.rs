@@ -2,11 +2,13 @@
 
 mod bounds;
 mod lookup;
+mod model;
 mod persistence;
 mod purge;
 mod read;
 mod seek;
 mod stream;
+mod tags;
 mod update;
 mod write;
 
@@ -14,8 +16,14 @@ use crate::context::Context;
 use crate::outcome::Checked;
 use std::pin::Pin;
 
-/// A check.
-pub(crate) type CheckFn = for<'a> fn(&'a Context) -> Pin<Box<dyn Future<Output = Checked<()>> + 'a>>;
+type Checking<'a> = Pin<Box<dyn Future<Output = Checked<()>> + 'a>>;
+
+/// A check: one that awaits, or one that runs many cases of its own.
+#[derive(Clone, Copy)]
+pub(crate) enum CheckFn {
+    Async(for<'a> fn(&'a Context) -> Checking<'a>),
+    Sync(fn(&Context) -> Checked<()>),
+}
 
 /// The check of a rule, where there is one.
 pub(crate) fn find(id: &str) -> Option<CheckFn> {
@@ -23,8 +31,11 @@ pub(crate) fn find(id: &str) -> Option<CheckFn> {
 }
 
 macro_rules! checks {
-    ($($id:literal => $check:path,)*) => {
-        &[$(($id, (|cx| Box::pin($check(cx))) as CheckFn),)*]
+    ($($id:literal => $check:path,)*; $($sync_id:literal => $sync:path,)*) => {
+        &[
+            $(($id, CheckFn::Async(|cx| Box::pin($check(cx)))),)*
+            $(($sync_id, CheckFn::Sync($sync)),)*
+        ]
     };
 }
 
@@ -64,10 +75,10 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "WRITE-REPLACE" => write::replace,
     "WRITE-CONCURRENT" => write::concurrent,
     "WRITE-CANCEL" => write::cancel,
-    "STREAM-TAG" => stream::tag,
-    "STREAM-TAG-STABLE" => stream::tag_stable,
-    "STREAM-TAG-UNKNOWN" => stream::tag_unknown,
-    "STREAM-TAG-NONE" => stream::tag_none,
+    "STREAM-TAG" => tags::found,
+    "STREAM-TAG-STABLE" => tags::stable,
+    "STREAM-TAG-UNKNOWN" => tags::unknown,
+    "STREAM-TAG-NONE" => tags::none,
     "STREAM-VISIBLE" => stream::visible,
     "STREAM-PREFIX" => stream::prefix,
     "STREAM-WAKE" => stream::wake,
@@ -96,4 +107,6 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "PERSIST-CRASH" => persistence::crash,
     "PERSIST-CORRUPT" => persistence::corrupt,
     "PERSIST-FOREIGN" => persistence::foreign,
+    ;
+    "MODEL-SEQUENCE" => model::sequences,
 };

@@ -31,7 +31,12 @@ pub(super) async fn expire_stale(cx: &Context) -> Checked<()> {
         let now = SystemTime::now();
         ensure(!hit.meta.is_fresh(now), "an expired entry is not fresh", "it is")?;
         let mut expected = version.meta.clone();
-        expected.expire_at(hit.meta.fresh_until());
+        expected.update_freshness(
+            hit.meta.fresh_until(),
+            version.meta.stale_while_revalidate_sec(),
+            version.meta.stale_if_error_sec(),
+            version.meta.updated(),
+        );
         hit.expect_meta(&expected)?;
         hit.expect_bytes(&version.body).await?;
     }

@@ -90,4 +90,5 @@ catalogue! {
     EvictionTruncates breaks "BOUND-READER",
     TrustsContentLength breaks "BOUND-NO-PREALLOC",
     ForgetsDroppedWrites breaks "BOUND-LEAK",
+    ExpiryOutlivesEntry breaks "MODEL-SEQUENCE",
 }

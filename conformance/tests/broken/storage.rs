@@ -342,7 +342,7 @@ impl Storage for BrokenStorage {
         if self.has(Defect::ExpireDeletes) {
             state.entries.remove(&key);
         } else {
-            entry.meta.expire_at(SystemTime::now() - Duration::from_nanos(1));
+            entry.meta.expire_at(SystemTime::now());
         }
         Ok(PurgeOutcome::Expired)
     }

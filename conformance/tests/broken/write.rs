@@ -64,6 +64,7 @@ impl Write {
                     old.body.lock().bytes.clone_from(&entry.body.lock().bytes);
                     entry.body = old.body.clone();
                 }
+                Defect::ExpiryOutlivesEntry => entry.meta.expire_at(old.meta.fresh_until()),
                 _ => {}
             }
         }

@@ -1,0 +1,93 @@
+//! Random sequences against the model, and the shortest one that breaks a rule.
+
+use crate::context::Context;
+use crate::model::{Op, World};
+use crate::outcome::{Checked, Stop};
+use crate::panics;
+use forebay_core::PurgeType;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+const OPS_MAX: usize = 40;
+const SHRINKS_MAX: u32 = 400;
+const SIZES: [usize; 9] = [0, 1, 100, 4095, 4096, 65_535, 65_537, 262_144, 262_145];
+
+fn op() -> impl Strategy<Value = Op> {
+    let size = || proptest::sample::select(&SIZES[..]);
+    let purge_type = prop_oneof![Just(PurgeType::Invalidation), Just(PurgeType::Eviction)];
+    prop_oneof![
+        3 => (0..3u8).prop_map(|key| Op::Start { key }),
+        5 => (any::<u8>(), size(), proptest::bool::weighted(0.2))
+            .prop_map(|(writer, size, eof)| Op::Write { writer, size, eof }),
+        3 => any::<u8>().prop_map(|writer| Op::Finish { writer }),
+        1 => any::<u8>().prop_map(|writer| Op::Abort { writer }),
+        5 => (0..3u8).prop_map(|key| Op::Lookup { key }),
+        8 => any::<u8>().prop_map(|hit| Op::Read { hit }),
+        3 => (any::<u8>(), size(), proptest::option::of(size()))
+            .prop_map(|(hit, start, len)| Op::Seek { hit, start, len }),
+        1 => any::<u8>().prop_map(|hit| Op::Close { hit }),
+        2 => (0..3u8, purge_type).prop_map(|(key, purge_type)| Op::Purge { key, purge_type }),
+        1 => (0..3u8).prop_map(|key| Op::Expire { key }),
+        2 => (0..3u8).prop_map(|key| Op::Update { key }),
+    ]
+}
+
+async fn run_case(cx: &Context, ops: &[Op]) -> Checked<()> {
+    cx.log.clear();
+    let store = cx.fresh().await?;
+    let mut world = World::new(&store, cx.able.to(crate::Capability::Stream));
+    for op in ops {
+        world.step(*op).await?;
+    }
+    Ok(())
+}
+
+/// A panic of the backend ends the case, not the series.
+fn run_guarded(cx: &Context, ops: &[Op]) -> Checked<()> {
+    let result = catch_unwind(AssertUnwindSafe(|| cx.block_on(run_case(cx, ops))));
+    result.unwrap_or_else(|payload| {
+        let message = panics::last_own().unwrap_or_else(|| panics::message(&*payload));
+        crate::outcome::broken("no panic", format!("a panic: {message}"))
+    })
+}
+
+pub(super) fn sequences(cx: &Context) -> Checked<()> {
+    let config = Config {
+        cases: cx.options.cases,
+        max_shrink_iters: SHRINKS_MAX,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&cx.options.seed.to_le_bytes());
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    // A case that hangs takes its time; it is not shrunk.
+    let hung = Cell::new(false);
+    let result = runner.run(&proptest::collection::vec(op(), 1..OPS_MAX), |ops| {
+        if hung.get() {
+            return Ok(());
+        }
+        match run_guarded(cx, &ops) {
+            Ok(()) => Ok(()),
+            Err(stop) => {
+                if matches!(&stop, Stop::Broken { actual, .. } if actual.starts_with(crate::ops::HANGS)) {
+                    hung.set(true);
+                }
+                Err(TestCaseError::fail("broken"))
+            }
+        }
+    });
+    match result {
+        Ok(()) => Ok(()),
+        // Once more, for the steps and the words of the shortest case.
+        Err(TestError::Fail(_, ops)) => match run_guarded(cx, &ops) {
+            Err(stop) => Err(stop),
+            Ok(()) => {
+                crate::outcome::broken("one result of one sequence", "it failed before, and passes now")
+            }
+        },
+        Err(TestError::Abort(reason)) => Err(Stop::Harness(format!("proptest: {reason}"))),
+    }
+}
