@@ -27,11 +27,13 @@ impl Writer {
             self.seal();
         }
         if self.active.is_none() {
-            let number = self.store.next_segment.fetch_add(1, Ordering::AcqRel);
+            let number = self.store.next_segment.load(Ordering::Acquire);
             let active = self
                 .with_room(|writer| writer.new_segment(number))
                 .map_err(|error| self.failed("begin a segment", error))
                 .inspect_err(|error| self.store.pause(error))?;
+            // Only now: a number that is left out would tell the next open that all before it was evicted.
+            self.store.next_segment.fetch_add(1, Ordering::AcqRel);
             self.store.segments.insert(active.segment.clone());
             self.active = Some(active);
         }
@@ -40,7 +42,10 @@ impl Writer {
 
     fn new_segment(&mut self, number: u32) -> io::Result<Active> {
         let (io, layout) = (self.store.io(), &self.store.layout);
-        io.create_dir(&layout.segment(number))?;
+        match io.create_dir(&layout.segment(number)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {} // there already: left by an attempt that failed
+        }
         let begun = io.open(&layout.log(number), OpenMode::CreateNew).and_then(|log| {
             write_full(&*log, &[encode_segment(self.store.id, number)], 0)?;
             if self.store.options.sync == Sync::Always {
@@ -60,9 +65,13 @@ impl Writer {
                 })
             }
             Err(error) => {
-                // What cannot be removed is an empty segment, which the next open takes as such.
-                let _ = io.remove_file(&layout.log(number));
-                let _ = io.remove_dir(&layout.segment(number));
+                match io.remove_file(&layout.log(number)) {
+                    // It stays as an empty segment, and keeps its number.
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        self.store.next_segment.fetch_add(1, Ordering::AcqRel);
+                    }
+                    _ => drop(io.remove_dir(&layout.segment(number))), // else the next attempt takes it over
+                }
                 Err(error)
             }
         }

@@ -3,6 +3,7 @@
 use super::{After, Writer, slot_of};
 use crate::format::footer::{ITEM_BYTES, Item};
 use crate::format::record::Kind;
+use crate::options::Sync;
 use crate::recovery::load_items;
 use crate::segment::Segment;
 use crate::store::weight_bytes;
@@ -174,6 +175,10 @@ impl Writer {
     /// the oldest: a younger one must not go before it.
     fn drop_segment(&mut self, segment: &Segment) -> io::Result<()> {
         let (io, layout) = (self.store.io(), &self.store.layout);
+        if self.store.segments.len() == 1 && self.store.options.sync != Sync::Never {
+            // With no segment left, an open could not tell that one whose removal was lost had been evicted before.
+            io.sync_dir(&layout.segments())?;
+        }
         for generation in segment.bodies() {
             if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
                 let _ = self.failed("remove a body file", error); // the next open removes it
