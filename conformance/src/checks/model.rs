@@ -8,7 +8,7 @@ use crate::schedule::{self, Record};
 use forebay_core::PurgeType;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const OPS_MAX: usize = 40;
@@ -87,6 +87,8 @@ fn shrunk<S: Strategy>(cx: &Context, cases: &S, run: impl Fn(&S::Value) -> Check
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     // A case that hangs takes its time; it is not shrunk.
     let hung = Cell::new(false);
+    // Threads of the backend may let the same case fail and pass.
+    let last = RefCell::new(None);
     let result = runner.run(cases, |case| {
         if hung.get() {
             return Ok(());
@@ -95,6 +97,7 @@ fn shrunk<S: Strategy>(cx: &Context, cases: &S, run: impl Fn(&S::Value) -> Check
             Ok(()) => Ok(()),
             Err(stop) => {
                 hung.set(schedule::is_hang(&stop));
+                last.replace(Some((stop, cx.log.steps())));
                 Err(TestCaseError::fail("broken"))
             }
         }
@@ -102,10 +105,17 @@ fn shrunk<S: Strategy>(cx: &Context, cases: &S, run: impl Fn(&S::Value) -> Check
     match result {
         Ok(()) => Ok(()),
         // Once more, for the steps and the words of the shortest case.
-        Err(TestError::Fail(_, case)) => match run(&case) {
-            Err(stop) => Err(stop),
-            Ok(()) => crate::outcome::broken("one result of one case", "it failed before, and passes now"),
-        },
+        Err(TestError::Fail(_, case)) => {
+            run(&case)?;
+            let Some((stop, steps)) = last.take() else {
+                return Ok(());
+            };
+            cx.log.clear();
+            cx.log
+                .note("not every time: the same case passed after it had failed".to_owned());
+            steps.into_iter().for_each(|step| cx.log.note(step));
+            Err(stop)
+        }
         Err(TestError::Abort(reason)) => Err(Stop::Harness(format!("proptest: {reason}"))),
     }
 }
