@@ -21,6 +21,7 @@ pub mod reference;
 mod report;
 mod rules;
 mod runner;
+mod schedule;
 pub mod spec;
 mod writer;
 
