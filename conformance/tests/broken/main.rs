@@ -2,6 +2,7 @@
 
 mod body;
 mod defect;
+mod faulty;
 mod persistent;
 mod race;
 mod storage;
@@ -87,6 +88,7 @@ fn every_checked_rule_has_a_defect() {
         .iter()
         .map(|(_, rule)| *rule)
         .chain(persistent::proven())
+        .chain(faulty::proven())
         .collect();
     for rule in &proven {
         assert!(Rule::find(rule).is_some(), "{rule} is no rule");

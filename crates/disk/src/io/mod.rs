@@ -1,8 +1,10 @@
 //! The only door to the file system: two small traits, so that tests can make every call fail.
 
+mod crash;
 mod faulty;
 mod real;
 
+pub use crash::{CrashIo, Names, PowerCut};
 pub use faulty::{Call, Fault, FaultyIo, Operation};
 pub use real::RealIo;
 

@@ -21,13 +21,21 @@ pub(super) fn settle(io: &dyn Io, layout: &Layout, index: &Index, segments: &Seg
             expected.insert(slot.generation, (*key, slot));
         }
     });
+    // All are listed before any is moved: one that is moved on to a later segment would be seen there once more.
+    let mut found = Vec::new();
     for segment in segments.all() {
-        for generation in body_files(io, &layout.segment(segment.number))? {
-            let path = layout.body(segment.number, generation);
-            match expected.remove(&generation) {
-                None => io.remove_file(&path)?,
-                Some((_, slot)) => adopt(io, layout, segments, &path, segment.number, slot)?,
-            }
+        let generations = body_files(io, &layout.segment(segment.number))?;
+        found.extend(
+            generations
+                .into_iter()
+                .map(|generation| (segment.number, generation)),
+        );
+    }
+    for (segment, generation) in found {
+        let path = layout.body(segment, generation);
+        match expected.remove(&generation) {
+            None => io.remove_file(&path)?,
+            Some((_, slot)) => adopt(io, layout, segments, &path, segment, slot)?,
         }
     }
     for (key, slot) in expected.into_values() {
