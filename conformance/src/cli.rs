@@ -1,22 +1,26 @@
 //! The suite as the `main` of a test target: one trial per rule.
 
+mod arguments;
+mod soak;
+
 use crate::context::Options;
 use crate::harness::Harness;
 use crate::outcome::{Status, Verdict};
 use crate::report::{self, Report};
 use crate::rules::{Rule, rules};
 use crate::runner::Run;
+use arguments::Own;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// Judges a backend, as the `main` of a test target with `harness = false`.
 ///
 /// Arguments are those of any Rust test, plus `--strict` (a SHOULD fails the run), `--cases N`, `--seed N`,
-/// `--hang-after SECONDS` and `--json FILE`. A filter is a rule's id, a part of it, or an area: `stream::`.
+/// `--hang-after SECONDS`, `--json FILE` (the report, for [`report`](mod@crate::report)), `--show-known` (known failures
+/// in full) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area:
+/// `stream::`.
 pub fn main(harness: impl Harness) -> ExitCode {
     let own = match Own::take(std::env::args_os().skip(1)) {
         Ok(own) => own,
@@ -33,18 +37,16 @@ pub fn main(harness: impl Harness) -> ExitCode {
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(None)).exit_code();
     }
-    let run = Arc::new(Run::prepare(Arc::new(harness), own.options));
-    if let Some(error) = run.probe_error() {
-        println!("what the backend can do could not be found out: {error}");
+    let harness: Arc<dyn Harness> = Arc::new(harness);
+    let (report, trials_passed) = match own.soak {
+        Some(limit) => (soak::soak(harness, own.options, limit, &arguments), true),
+        None => judge_by_trials(harness, own.options, &arguments),
+    };
+    print!("{}", report::outcomes(&report));
+    match own.show_known {
+        true => print!("\n{}", report::known(&report)),
+        false => print!("{}", report::remarks(&report)),
     }
-    let verdicts = Arc::default();
-    let conclusion = libtest_mimic::run(&arguments, trials(Some((run.clone(), Arc::clone(&verdicts)))));
-    let report = report_of(&run, std::mem::take(&mut *lock(&verdicts)));
-    print!(
-        "{}{}",
-        report::table(std::slice::from_ref(&report)),
-        report::remarks(&report)
-    );
     if let Some(path) = own.json
         && let Err(error) = report
             .to_json()
@@ -56,7 +58,23 @@ pub fn main(harness: impl Harness) -> ExitCode {
     if report.verdicts.is_empty() {
         return usage("no rule was run: the filter matches none");
     }
-    conclusion.exit_code()
+    match report.is_good() && trials_passed {
+        true => ExitCode::SUCCESS,
+        // What every Rust test target exits with.
+        false => ExitCode::from(101),
+    }
+}
+
+fn judge_by_trials(harness: Arc<dyn Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
+    let run = Arc::new(Run::prepare(harness, options));
+    if let Some(error) = run.probe_error() {
+        println!("what the backend can do could not be found out: {error}");
+    }
+    let verdicts = Arc::default();
+    let conclusion = libtest_mimic::run(arguments, trials(Some((run.clone(), Arc::clone(&verdicts)))));
+    let report = report_of(&run, std::mem::take(&mut *lock(&verdicts)));
+    // A trial that panicked, which no backend can make happen, has no verdict.
+    (report, !conclusion.has_failed())
 }
 
 /// Judges a backend by every rule for which `filter` is true.
@@ -77,7 +95,10 @@ fn report_of(run: &Run, mut verdicts: Vec<Verdict>) -> Report {
         suite_version: env!("CARGO_PKG_VERSION").to_owned(),
         backend: run.harness.name().to_owned(),
         seed: run.options.seed,
+        cases: run.options.cases,
+        strict: run.options.strict,
         capabilities: run.capabilities(),
+        probe_error: run.probe_error().map(str::to_owned),
         verdicts,
     }
 }
@@ -105,28 +126,39 @@ fn trials(run: Option<(Arc<Run>, Verdicts)>) -> Vec<Trial> {
 }
 
 fn completion(rule: &Rule, verdict: &Verdict, run: &Run) -> Result<Completion, Failed> {
+    if let Some(text) = failure_text(rule, verdict, run) {
+        return Err(Failed::from(text));
+    }
+    Ok(match &verdict.status {
+        Status::Skipped { reason } => Completion::ignored_with(reason),
+        Status::Untested { reason } => Completion::ignored_with(format!("untested: {reason}")),
+        Status::Known { reason } => Completion::ignored_with(format!("known failure: {reason}")),
+        Status::Unmet => Completion::ignored_with("a SHOULD that does not hold, see below"),
+        Status::Pass | Status::Fail | Status::KnownPasses | Status::HarnessError { .. } => {
+            Completion::Completed
+        }
+    })
+}
+
+/// What to print of a verdict that fails the run; `None` for one that does not.
+fn failure_text(rule: &Rule, verdict: &Verdict, run: &Run) -> Option<String> {
     match &verdict.status {
-        Status::Pass => Ok(Completion::Completed),
-        Status::Skipped { reason } => Ok(Completion::ignored_with(reason)),
-        Status::Untested { reason } => Ok(Completion::ignored_with(format!("untested: {reason}"))),
-        Status::Known { reason } => Ok(Completion::ignored_with(format!("known failure: {reason}"))),
-        Status::Unmet => Ok(Completion::ignored_with("a SHOULD that does not hold, see below")),
-        Status::KnownPasses => Err(Failed::from(format!(
+        Status::KnownPasses => Some(format!(
             "{} is listed as a known failure of {}, and passes: take it off the list",
             rule.id,
             run.harness.name()
-        ))),
-        Status::HarnessError { reason } => {
-            Err(Failed::from(format!("the harness, not the backend: {reason}")))
-        }
-        Status::Fail => {
-            let failures: Vec<_> = verdict.failures.iter().map(ToString::to_string).collect();
-            let repeat = repeat_command(rule, &run.options);
-            Err(Failed::from(format!(
-                "{}\n  repeat    {repeat}",
-                failures.join("\n\n")
-            )))
-        }
+        )),
+        Status::HarnessError { reason } => Some(format!("the harness, not the backend: {reason}")),
+        Status::Fail => Some(format!(
+            "{}\n  repeat    {}",
+            verdict.explain(),
+            repeat_command(rule, &run.options)
+        )),
+        Status::Pass
+        | Status::Known { .. }
+        | Status::Unmet
+        | Status::Skipped { .. }
+        | Status::Untested { .. } => None,
     }
 }
 
@@ -182,46 +214,4 @@ fn known_rules(harness: &impl Harness) -> Result<(), String> {
 fn usage(error: &str) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(2)
-}
-
-/// The suite's own arguments; the others are libtest's.
-struct Own {
-    options: Options,
-    json: Option<PathBuf>,
-    others: Vec<OsString>,
-}
-
-impl Own {
-    fn take(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
-        let mut own = Own {
-            options: Options::default(),
-            json: None,
-            others: Vec::new(),
-        };
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                arguments
-                    .next()
-                    .ok_or(format!("{} needs a value", argument.to_string_lossy()))
-            };
-            match argument.to_str() {
-                Some("--strict") => own.options.strict = true,
-                Some("--cases") => own.options.cases = number(&argument, value()?)?,
-                Some("--seed") => own.options.seed = number(&argument, value()?)?,
-                Some("--hang-after") => {
-                    own.options.hang_after = Duration::from_secs(number(&argument, value()?)?)
-                }
-                Some("--json") => own.json = Some(value()?.into()),
-                _ => own.others.push(argument),
-            }
-        }
-        Ok(own)
-    }
-}
-
-fn number<T: std::str::FromStr>(name: &OsString, value: OsString) -> Result<T, String> {
-    let value = value.to_string_lossy();
-    value
-        .parse()
-        .map_err(|_| format!("{} takes a number, not {value:?}", name.to_string_lossy()))
 }

@@ -1,6 +1,6 @@
 //! What a check comes to, and what a failure tells.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What a step of a check gives: a value, or the end of the check.
@@ -36,7 +36,7 @@ pub(crate) fn ensure(holds: bool, expected: impl Into<String>, actual: impl Into
 }
 
 /// What a check found out about a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub enum Status {
     /// The rule holds as far as the check sees.
@@ -51,6 +51,7 @@ pub enum Status {
     /// The rule was known to be broken and no longer is: the list of known failures is wrong.
     KnownPasses,
     /// A SHOULD does not hold.
+    #[serde(rename = "should")]
     Unmet,
     /// The rule does not concern the backend.
     Skipped {
@@ -70,7 +71,7 @@ pub enum Status {
 }
 
 /// A broken rule, with what it takes to understand and repeat it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The rule that is broken.
     pub rule: String,
@@ -101,7 +102,7 @@ impl fmt::Display for Failure {
 }
 
 /// The verdict on one rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The rule.
     pub rule: String,
@@ -110,4 +111,34 @@ pub struct Verdict {
     pub status: Status,
     /// What was broken, if anything was.
     pub failures: Vec<Failure>,
+    /// The rules, broken as well, of which the failure is probably a consequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows_from: Vec<String>,
+    /// How long the check took, in milliseconds.
+    #[serde(default)]
+    pub took_ms: u64,
+}
+
+impl Verdict {
+    /// Whether the rule is broken: known or not, MUST or SHOULD.
+    pub fn is_broken(&self) -> bool {
+        matches!(self.status, Status::Fail | Status::Known { .. } | Status::Unmet)
+    }
+
+    /// The failures in words. Those that follow from another rule say so, in place of steps that repeat that rule's.
+    pub fn explain(&self) -> String {
+        let failures = self.failures.iter();
+        if self.follows_from.is_empty() {
+            return failures.map(ToString::to_string).collect::<Vec<_>>().join("\n\n");
+        }
+        let roots = self.follows_from.join(", ");
+        let mut out = format!("{}: probably a consequence of {roots}, broken as well", self.rule);
+        for failure in failures {
+            out.push_str(&format!(
+                "\n  expected  {}\n  actual    {}",
+                failure.expected, failure.actual
+            ));
+        }
+        out
+    }
 }

@@ -1,7 +1,7 @@
 //! Keeps the panics of a backend from the terminal, and for the report.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::PanicHookInfo;
 use std::sync::{Mutex, Once, PoisonError};
 
@@ -9,6 +9,7 @@ const PREFIX: &str = "check ";
 
 thread_local! {
     static OWN: RefCell<Option<String>> = const { RefCell::new(None) };
+    static REPORTS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Panics of threads that the suite did not start.
@@ -28,6 +29,8 @@ pub(crate) fn watch() {
             let thread = std::thread::current();
             if thread.name().is_some_and(|name| name.starts_with(PREFIX)) {
                 OWN.with_borrow_mut(|own| *own = Some(describe(info)));
+            } else if REPORTS.get() {
+                before(info);
             } else {
                 FOREIGN
                     .lock()
@@ -37,6 +40,12 @@ pub(crate) fn watch() {
             }
         }));
     });
+}
+
+/// From now on a panic of this thread is how it reports, and no finding: a plain test that fails must not fail those beside
+/// it.
+pub(crate) fn this_thread_reports() {
+    REPORTS.set(true);
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {

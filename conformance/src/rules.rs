@@ -33,6 +33,9 @@ pub struct Rule {
     /// Why there is no check of it.
     #[serde(default)]
     pub untested: Option<String>,
+    /// Rules that its check leans on: where one of them is broken, a failure of this rule is probably a consequence.
+    #[serde(default)]
+    pub follows_from: Vec<String>,
 }
 
 impl Rule {
@@ -170,6 +173,25 @@ mod tests {
             assert!(seen.insert(&rule.id), "{} stands there twice", rule.id);
             for text in [&rule.text, &rule.intent] {
                 assert!(text.ends_with('.'), "{}: not a sentence: {text}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_follows_from_rules_that_stand_for_themselves() {
+        for rule in rules() {
+            for root in &rule.follows_from {
+                let found = Rule::find(root);
+                assert!(
+                    found.is_some(),
+                    "{} follows from {root}, which is no rule",
+                    rule.id
+                );
+                assert!(
+                    found.is_some_and(|root| root.follows_from.is_empty()),
+                    "{} follows from {root}, which follows from others: name those",
+                    rule.id
+                );
             }
         }
     }

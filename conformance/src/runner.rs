@@ -10,7 +10,7 @@ use crate::rules::{Capability, Level, Rule};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A backend, and how it is to be judged.
 pub(crate) struct Run {
@@ -56,7 +56,12 @@ impl Run {
 
     /// The verdict on one rule.
     pub(crate) fn judge(&self, rule: &'static Rule) -> Verdict {
+        let started = Instant::now();
         let (mut status, failures) = self.status(rule);
+        let follows_from = match status {
+            Status::Fail | Status::Unmet => self.roots(rule, &failures),
+            _ => Vec::new(),
+        };
         let known = self
             .harness
             .known_failures()
@@ -77,7 +82,23 @@ impl Run {
             rule: rule.id.clone(),
             status,
             failures,
+            follows_from,
+            took_ms: started.elapsed().as_millis() as u64,
         }
+    }
+
+    /// The rules that a broken rule leans on and that are broken too. They are checked once more for that: trials run in
+    /// any order, and only a failure pays for it.
+    fn roots(&self, rule: &'static Rule, failures: &[Failure]) -> Vec<String> {
+        let named = failures.iter().map(|failure| &failure.rule);
+        let mut roots: Vec<&String> = named.filter(|named| **named != rule.id).collect();
+        roots.extend(&rule.follows_from);
+        roots.dedup();
+        roots.retain(|root| {
+            let root = Rule::find(root);
+            root.is_some_and(|root| matches!(self.status(root).0, Status::Fail | Status::Unmet))
+        });
+        roots.into_iter().cloned().collect()
     }
 
     fn status(&self, rule: &'static Rule) -> (Status, Vec<Failure>) {

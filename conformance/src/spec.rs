@@ -39,13 +39,20 @@ fn section(rule: &Rule) -> String {
         let _ = writeln!(out, "SHOULD: {should}");
     }
     let _ = write!(out, "\n{} Typical defect: {}.\n", rule.intent, rule.breaks);
+    if !rule.follows_from.is_empty() {
+        let _ = write!(
+            out,
+            "\nWhere {} is broken, a failure here is probably a consequence.\n",
+            rule.follows_from.join(" or ")
+        );
+    }
     if let Some(reason) = &rule.untested {
         let _ = write!(out, "\nNot tested: {reason}.\n");
     }
     out
 }
 
-fn title(area: Area) -> &'static str {
+pub(crate) fn title(area: Area) -> &'static str {
     match area {
         Area::Lookup => "Lookup",
         Area::Read => "Read",

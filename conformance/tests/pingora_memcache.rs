@@ -70,7 +70,8 @@ const KNOWN_FAILURES: &[KnownFailure] = &[
     ),
     known(
         "STREAM-ABORT",
-        "a dropped writer looks like one that is done: the truncated body ends with a clean `None`",
+        "a dropped writer looks like one that is done: the truncated body ends with a clean `None`, \
+         https://github.com/cloudflare/pingora/issues/932",
     ),
     known(
         "PURGE-RESULT",
@@ -78,7 +79,7 @@ const KNOWN_FAILURES: &[KnownFailure] = &[
     ),
     known(
         "PURGE-LIVE",
-        "`finish` after a purge panics: https://github.com/cloudflare/pingora/issues/932",
+        "`finish` after a purge panics: it unwraps the write's place in the map, which the purge took",
     ),
     known(
         "UPDATE-ABSENT",

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of the house that a machine can check. Also a test.
 
 mod manifests;
+mod readme;
 mod sources;
 
 use crate::shell::{Step, root};
@@ -21,6 +22,7 @@ fn findings() -> Vec<String> {
     let mut found = Vec::new();
     manifests::check(&mut found);
     sources::check(&mut found);
+    readme::check(&mut found);
     ci_only_calls_xtask(&mut found);
     found
 }

@@ -111,4 +111,5 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "PERSIST-FOREIGN" => persistence::foreign,
     ;
     "MODEL-SEQUENCE" => model::sequences,
+    "MODEL-SCHEDULE" => model::schedules,
 };

@@ -74,6 +74,14 @@ pub trait File: Debug + Send + Sync {
     fn try_lock(&self) -> io::Result<bool>;
 }
 
+/// Whether a call failed for want of room on the disk, or in the quota.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 /// How many buffers one system call takes (`IOV_MAX` of Linux).
 const BUFFERS_MAX: usize = 1024;
 

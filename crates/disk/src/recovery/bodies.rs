@@ -48,6 +48,27 @@ pub(super) fn settle(io: &dyn Io, layout: &Layout, index: &Index, segments: &Seg
     Ok(())
 }
 
+/// Removes what there still is of a segment that was evicted. What remains is found again by the next open.
+pub(super) fn remove_segment(io: &dyn Io, layout: &Layout, number: u32) {
+    let remove = || {
+        for generation in body_files(io, &layout.segment(number))? {
+            io.remove_file(&layout.body(number, generation))?;
+        }
+        match io.remove_file(&layout.log(number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        io.remove_dir(&layout.segment(number))
+    };
+    if let Err(error) = remove() {
+        let path = layout.segment(number);
+        log::warn!(
+            "cannot remove {}, which was evicted before: {error}",
+            path.display()
+        );
+    }
+}
+
 /// Nothing that was being written when the store was last in use will be finished.
 fn remove_spilled(io: &dyn Io, layout: &Layout) -> io::Result<()> {
     for generation in body_files(io, &layout.spill())? {

@@ -196,7 +196,9 @@ fn lock(io: &dyn Io, layout: &Layout) -> Result<Arc<dyn File>> {
         )));
     }
     let pid = format!("{}\n", std::process::id());
-    let written = file.set_len(0).and_then(|()| write_full(&*file, &[pid], 0));
-    written.map_err(|error| failed("write", &path, error))?;
+    // It only serves to name the owner: a store on a full disk can be opened without.
+    if let Err(error) = file.set_len(0).and_then(|()| write_full(&*file, &[pid], 0)) {
+        log::warn!("cannot write the process id to {}: {error}", path.display());
+    }
     Ok(file)
 }

@@ -1,0 +1,91 @@
+//! Renders what backends' runs wrote with `--json`: as text, and as HTML, JUnit XML and a README's table where asked.
+
+use forebay_conformance::report::{self, BEGIN, END, Report};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: report [--html FILE] [--junit FILE] [--readme FILE --spec LINK] [--known] REPORT.json..
+
+  --html FILE    a page: rules by backends, and failures with their steps
+  --junit FILE   the same for CI systems
+  --readme FILE  puts a table between the markers in FILE; --spec says where SPEC.md is, as seen from there
+  --known        known failures and unmet SHOULDs in full too";
+
+#[derive(Default)]
+struct Wanted {
+    html: Option<PathBuf>,
+    junit: Option<PathBuf>,
+    readme: Option<PathBuf>,
+    spec: Option<String>,
+    known: bool,
+    reports: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match wanted().and_then(|wanted| render(&wanted)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn wanted() -> Result<Wanted, String> {
+    let mut wanted = Wanted::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || {
+            arguments
+                .next()
+                .ok_or(format!("{argument} needs a value\n\n{USAGE}"))
+        };
+        match argument.as_str() {
+            "--html" => wanted.html = Some(value()?.into()),
+            "--junit" => wanted.junit = Some(value()?.into()),
+            "--readme" => wanted.readme = Some(value()?.into()),
+            "--spec" => wanted.spec = Some(value()?),
+            "--known" => wanted.known = true,
+            flag if flag.starts_with('-') => return Err(format!("{flag}: no such argument\n\n{USAGE}")),
+            file => wanted.reports.push(file.into()),
+        }
+    }
+    match wanted.reports.is_empty() {
+        true => Err(format!("no report to render\n\n{USAGE}")),
+        false => Ok(wanted),
+    }
+}
+
+fn render(wanted: &Wanted) -> Result<(), String> {
+    let mut reports = Vec::new();
+    for path in &wanted.reports {
+        let json = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        reports.push(Report::from_json(&json).map_err(|error| format!("{}: {error}", path.display()))?);
+    }
+    print!(
+        "{}\n{}",
+        report::table(&reports),
+        report::failures(&reports, wanted.known)
+    );
+    if let Some(path) = &wanted.html {
+        write(path, &report::html(&reports))?;
+    }
+    if let Some(path) = &wanted.junit {
+        write(path, &report::junit(&reports))?;
+    }
+    if let Some(path) = &wanted.readme {
+        let block = report::markdown(&reports, wanted.spec.as_deref().unwrap_or("SPEC.md"))?;
+        let old = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let new = report::replace_block(&old, &block)
+            .ok_or_else(|| format!("{}: needs the lines {BEGIN} and {END}", path.display()))?;
+        write(path, &new)?;
+    }
+    Ok(())
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! The suite's own arguments, taken from among those of libtest.
+
+use crate::context::Options;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The suite's own arguments; the others are libtest's.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) options: Options,
+    pub(super) json: Option<PathBuf>,
+    pub(super) soak: Option<Duration>,
+    /// Whether known failures and unmet SHOULDs are printed in full.
+    pub(super) show_known: bool,
+    pub(super) others: Vec<OsString>,
+}
+
+impl Own {
+    pub(super) fn take(mut arguments: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let mut own = Own {
+            options: Options::default(),
+            json: None,
+            soak: None,
+            show_known: false,
+            others: Vec::new(),
+        };
+        let mut seed = None;
+        while let Some(argument) = arguments.next() {
+            let mut value = || {
+                arguments
+                    .next()
+                    .ok_or(format!("{} needs a value", argument.to_string_lossy()))
+            };
+            match argument.to_str() {
+                Some("--strict") => own.options.strict = true,
+                Some("--show-known") => own.show_known = true,
+                Some("--cases") => own.options.cases = number(&argument, value()?)?,
+                Some("--seed") => seed = Some(number(&argument, value()?)?),
+                Some("--hang-after") => {
+                    own.options.hang_after = Duration::from_secs(number(&argument, value()?)?)
+                }
+                Some("--soak") => own.soak = Some(duration(&value()?.to_string_lossy())?),
+                Some("--json") => own.json = Some(value()?.into()),
+                _ => own.others.push(argument),
+            }
+        }
+        own.options.seed = match (seed, own.soak) {
+            (Some(seed), _) => seed,
+            (None, None) => own.options.seed,
+            (None, Some(_)) => fresh_seed(),
+        };
+        Ok(own)
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &OsString, value: OsString) -> Result<T, String> {
+    let value = value.to_string_lossy();
+    value
+        .parse()
+        .map_err(|_| format!("{} takes a number, not {value:?}", name.to_string_lossy()))
+}
+
+/// A time as people write it: `90s`, `10m`, `2h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let parsed = units.iter().find_map(|(unit, seconds)| {
+        let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
+        count.checked_mul(*seconds)
+    });
+    match parsed {
+        Some(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!(
+            "--soak takes a time such as 90s, 10m or 2h, not {text:?}"
+        )),
+    }
+}
+
+/// A soak that always began at one seed would see the same cases every night. In seconds: it is typed in again by people.
+fn fresh_seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(1, |now| now.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(arguments: &[&str]) -> Result<Own, String> {
+        Own::take(arguments.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn what_is_not_the_suites_is_left_to_libtest() {
+        let own = take(&["--exact", "--seed", "7", "SEEK-AGAIN", "--soak", "10m"]).unwrap();
+        assert_eq!(own.others, ["--exact", "SEEK-AGAIN"]);
+        assert_eq!((own.options.seed, own.soak), (7, Some(Duration::from_secs(600))));
+    }
+
+    #[test]
+    fn a_value_that_is_none_is_an_error_that_names_the_argument() {
+        for wrong in [
+            &["--soak", "10"][..],
+            &["--soak", "0m"],
+            &["--soak", "99999999999999999999h"],
+            &["--soak"],
+            &["--cases", "many"],
+        ] {
+            let error = take(wrong).unwrap_err();
+            assert!(error.contains(wrong[0]), "{error}");
+        }
+    }
+}
