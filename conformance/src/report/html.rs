@@ -221,6 +221,9 @@ fn findings(out: &mut String, column: usize, report: &Report) {
         for failure in &verdict.failures {
             failure_in_full(out, failure);
         }
+        if let Some(line) = report.repeat(&verdict.rule) {
+            let _ = write!(out, "<p>To see it again:</p><pre>{}</pre>", escape(&line));
+        }
         if verdict.failures.is_empty() {
             out.push_str("<p>There are no steps to show.</p>");
         }
