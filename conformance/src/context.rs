@@ -196,6 +196,7 @@ impl Context {
         };
         add(Capability::Persist, declared.persist);
         add(Capability::Bounded, declared.bounded_bytes.is_some());
+        add(Capability::Faults, declared.faults);
         let opened = self.fresh().await?;
         let streams = opened.storage.support_streaming_partial_write();
         add(Capability::Stream, streams);

@@ -1,5 +1,6 @@
 //! What a backend author writes: how to open the storage, and what it can do.
 
+use crate::faults::Faults;
 use async_trait::async_trait;
 use forebay_core::Storage;
 use std::error::Error;
@@ -83,6 +84,7 @@ pub struct Capabilities {
     pub(crate) persist: bool,
     pub(crate) bounded_bytes: Option<u64>,
     pub(crate) background: bool,
+    pub(crate) faults: bool,
 }
 
 impl Default for Capabilities {
@@ -98,6 +100,7 @@ impl Capabilities {
             persist: false,
             bounded_bytes: None,
             background: true,
+            faults: false,
         }
     }
 
@@ -111,6 +114,13 @@ impl Capabilities {
     /// small enough to be filled several times in a second.
     pub fn bounded(mut self, small_bytes: u64) -> Self {
         self.bounded_bytes = Some(small_bytes);
+        self
+    }
+
+    /// The I/O of a storage that is opened asks [`Site::faults`] before each call that changes the disk, and does as it
+    /// says.
+    pub fn faults(mut self) -> Self {
+        self.faults = true;
         self
     }
 
@@ -146,13 +156,18 @@ impl Gauges {
 pub struct Site {
     root: TempDir,
     capacity_bytes: Option<u64>,
+    faults: Faults,
 }
 
 impl Site {
     pub(crate) fn new(capacity_bytes: Option<u64>) -> std::io::Result<Self> {
         let root = TempDir::with_prefix("forebay-conformance-")?;
         std::fs::create_dir(root.path().join("storage"))?;
-        Ok(Site { root, capacity_bytes })
+        Ok(Site {
+            root,
+            capacity_bytes,
+            faults: Faults::default(),
+        })
     }
 
     /// An empty directory for the storage, or the one that it left. It vanishes after the check.
@@ -163,6 +178,11 @@ impl Site {
     /// The capacity to open the storage with; `None`: one that the suite does not fill, 64 MiB or more.
     pub fn capacity_bytes(&self) -> Option<u64> {
         self.capacity_bytes
+    }
+
+    /// The switch that the storage's I/O is to ask, where the harness declares [`Capabilities::faults`].
+    pub fn faults(&self) -> Faults {
+        self.faults.clone()
     }
 
     /// Another site with a copy of what is in this one now.

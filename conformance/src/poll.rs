@@ -78,9 +78,19 @@ impl<'a, T> Stepped<'a, T> {
             .poll(&mut Context::from_waker(&self.wakes.waker()))
     }
 
+    /// Whether the future was woken since it was last polled.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.wakes.count() > self.seen
+    }
+
+    /// Who is to be woken as well when the future is.
+    pub(crate) fn tell(&self, waker: &Waker) {
+        self.wakes.forward_to(waker);
+    }
+
     /// Waits until the future was woken since it was last polled; `false` if nobody does.
     pub(crate) async fn woken(&mut self, patience: Patience) -> bool {
-        if self.wakes.count() > self.seen {
+        if self.is_woken() {
             return true;
         }
         let Patience::Clock(limit) = patience else {

@@ -1,7 +1,8 @@
 //! The disk storage under the whole contract.
 
-use forebay_conformance::{Capabilities, Gauges, Harness, Opened, Site, async_trait};
+use forebay_conformance::{Capabilities, Gauges, Harness, IoFault, Opened, Site, async_trait};
 use forebay_core::Storage;
+use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ impl Harness for Disk {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().persist().bounded(16 << 20)
+        Capabilities::new().persist().bounded(16 << 20).faults()
     }
 
     async fn open(&self, site: &Site) -> Opened {
@@ -23,6 +24,7 @@ impl Harness for Disk {
         Ok(Arc::new(
             DiskOptions::new(site.dir())
                 .capacity_bytes(capacity_bytes)
+                .io(faulty(site))
                 .open()?,
         ))
     }
@@ -46,6 +48,19 @@ impl Harness for Disk {
             stored_bytes: None,
         }
     }
+}
+
+/// The real file system, with the faults of the site.
+fn faulty(site: &Site) -> FaultyIo {
+    let (io, faults) = (FaultyIo::new(), site.faults());
+    io.set_plan(move |call| match call.operation {
+        Operation::Look | Operation::Open | Operation::Read => None,
+        _ => faults.next().map(|fault| match fault {
+            IoFault::Errno(errno) => Fault::Errno(errno),
+            IoFault::Short => Fault::Short,
+        }),
+    });
+    io
 }
 
 fn main() -> ExitCode {

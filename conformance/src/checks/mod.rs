@@ -1,6 +1,7 @@
 //! The checks, one for each rule, and the table that says which is which.
 
 mod bounds;
+mod faults;
 mod lookup;
 mod model;
 mod persistence;
@@ -75,6 +76,7 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "WRITE-REPLACE" => write::replace,
     "WRITE-CONCURRENT" => write::concurrent,
     "WRITE-CANCEL" => write::cancel,
+    "WRITE-ERR-USABLE" => faults::err_usable,
     "STREAM-TAG" => tags::found,
     "STREAM-TAG-STABLE" => tags::stable,
     "STREAM-TAG-UNKNOWN" => tags::unknown,
@@ -109,4 +111,5 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "PERSIST-FOREIGN" => persistence::foreign,
     ;
     "MODEL-SEQUENCE" => model::sequences,
+    "MODEL-SCHEDULE" => model::schedules,
 };

@@ -4,10 +4,11 @@ use crate::context::Context;
 use crate::model::{Op, World};
 use crate::outcome::{Checked, Stop};
 use crate::panics;
+use crate::schedule::{self, Record};
 use forebay_core::PurgeType;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const OPS_MAX: usize = 40;
@@ -45,15 +46,36 @@ async fn run_case(cx: &Context, ops: &[Op]) -> Checked<()> {
 }
 
 /// A panic of the backend ends the case, not the series.
-fn run_guarded(cx: &Context, ops: &[Op]) -> Checked<()> {
-    let result = catch_unwind(AssertUnwindSafe(|| cx.block_on(run_case(cx, ops))));
-    result.unwrap_or_else(|payload| {
+fn guarded(run: impl FnOnce() -> Checked<()>) -> Checked<()> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
         let message = panics::last_own().unwrap_or_else(|| panics::message(&*payload));
         crate::outcome::broken("no panic", format!("a panic: {message}"))
     })
 }
 
 pub(super) fn sequences(cx: &Context) -> Checked<()> {
+    let cases = proptest::collection::vec(op(), 1..OPS_MAX);
+    shrunk(cx, &cases, |ops| guarded(|| cx.block_on(run_case(cx, ops))))
+}
+
+/// Several clients at the same time, poll by poll.
+pub(super) fn schedules(cx: &Context) -> Checked<()> {
+    shrunk(cx, &schedule::case(), |case| {
+        cx.log.clear();
+        let record = Record::default();
+        let result = guarded(|| cx.block_on(schedule::run(cx, case, &record)));
+        if result.is_err() {
+            cx.log.clear();
+            let lanes = schedule::draw(&record);
+            let lines = schedule::caveat(cx).map(str::to_owned).into_iter().chain(lanes);
+            lines.for_each(|line| cx.log.note(line));
+        }
+        result
+    })
+}
+
+/// Runs cases until one fails, and then what is left of it when it is as small as it gets.
+fn shrunk<S: Strategy>(cx: &Context, cases: &S, run: impl Fn(&S::Value) -> Checked<()>) -> Checked<()> {
     let config = Config {
         cases: cx.options.cases,
         max_shrink_iters: SHRINKS_MAX,
@@ -65,16 +87,17 @@ pub(super) fn sequences(cx: &Context) -> Checked<()> {
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     // A case that hangs takes its time; it is not shrunk.
     let hung = Cell::new(false);
-    let result = runner.run(&proptest::collection::vec(op(), 1..OPS_MAX), |ops| {
+    // Threads of the backend may let the same case fail and pass.
+    let last = RefCell::new(None);
+    let result = runner.run(cases, |case| {
         if hung.get() {
             return Ok(());
         }
-        match run_guarded(cx, &ops) {
+        match run(&case) {
             Ok(()) => Ok(()),
             Err(stop) => {
-                if matches!(&stop, Stop::Broken { actual, .. } if actual.starts_with(crate::ops::HANGS)) {
-                    hung.set(true);
-                }
+                hung.set(schedule::is_hang(&stop));
+                last.replace(Some((stop, cx.log.steps())));
                 Err(TestCaseError::fail("broken"))
             }
         }
@@ -82,12 +105,17 @@ pub(super) fn sequences(cx: &Context) -> Checked<()> {
     match result {
         Ok(()) => Ok(()),
         // Once more, for the steps and the words of the shortest case.
-        Err(TestError::Fail(_, ops)) => match run_guarded(cx, &ops) {
-            Err(stop) => Err(stop),
-            Ok(()) => {
-                crate::outcome::broken("one result of one sequence", "it failed before, and passes now")
-            }
-        },
+        Err(TestError::Fail(_, case)) => {
+            run(&case)?;
+            let Some((stop, steps)) = last.take() else {
+                return Ok(());
+            };
+            cx.log.clear();
+            cx.log
+                .note("not every time: the same case passed after it had failed".to_owned());
+            steps.into_iter().for_each(|step| cx.log.note(step));
+            Err(stop)
+        }
         Err(TestError::Abort(reason)) => Err(Stop::Harness(format!("proptest: {reason}"))),
     }
 }

@@ -17,7 +17,7 @@ fn entries() -> Vec<(CacheKey, Version)> {
     SIZES.iter().enumerate().map(entry).collect()
 }
 
-async fn reopen(cx: &Context, site: Site) -> Checked<Opened> {
+pub(super) async fn reopen(cx: &Context, site: Site) -> Checked<Opened> {
     match cx.try_open(site).await? {
         (site, Ok(store)) => Ok(Opened { store, site }),
         (_, Err(error)) => broken("the storage opens again", format!("Err({error})")),

@@ -91,4 +91,8 @@ catalogue! {
     TrustsContentLength breaks "BOUND-NO-PREALLOC",
     ForgetsDroppedWrites breaks "BOUND-LEAK",
     ExpiryOutlivesEntry breaks "MODEL-SEQUENCE",
+    PurgeChecksThenActs breaks "MODEL-SCHEDULE",
+    UpdateWritesBack breaks "MODEL-SCHEDULE",
+    MetaBeforeBody breaks "MODEL-SCHEDULE",
+    GapAtFinish breaks "MODEL-SCHEDULE",
 }

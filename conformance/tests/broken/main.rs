@@ -2,7 +2,9 @@
 
 mod body;
 mod defect;
+mod faulty;
 mod persistent;
+mod race;
 mod storage;
 mod write;
 
@@ -86,6 +88,7 @@ fn every_checked_rule_has_a_defect() {
         .iter()
         .map(|(_, rule)| *rule)
         .chain(persistent::proven())
+        .chain(faulty::proven())
         .collect();
     for rule in &proven {
         assert!(Rule::find(rule).is_some(), "{rule} is no rule");
@@ -98,4 +101,25 @@ fn every_checked_rule_has_a_defect() {
         .filter(|id| !proven.contains(id))
         .collect();
     assert!(bare.is_empty(), "checked rules that no defect breaks: {bare:?}");
+}
+
+/// Four mistakes that only show between the polls of others are told with the calls of each client beside each other.
+#[test]
+fn a_broken_schedule_is_drawn_as_lanes() {
+    let report = judged(Defect::PurgeChecksThenActs, |rule| rule.id == "MODEL-SCHEDULE");
+    let failures: Vec<_> = report
+        .verdicts
+        .iter()
+        .flat_map(|verdict| &verdict.failures)
+        .collect();
+    let [failure] = failures[..] else {
+        panic!("{failures:?}")
+    };
+    println!("{failure}");
+    assert!(
+        failure.actual.contains("purge(k0, Invalidation) -> true"),
+        "{failure}"
+    );
+    let lanes = failure.steps.iter().filter(|step| step.contains(" | "));
+    assert!((3..=8).contains(&lanes.count()), "{failure}");
 }

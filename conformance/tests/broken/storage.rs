@@ -294,6 +294,9 @@ impl Storage for BrokenStorage {
     }
 
     async fn purge(&self, key: &CompactCacheKey, purge_type: PurgeType, trace: &SpanHandle) -> Result<bool> {
+        if self.has(Defect::PurgeChecksThenActs) {
+            return Ok(crate::race::purge(&self.state, self.key_of(key), purge_type).await);
+        }
         let outcome = self
             .purge_target(PurgeTarget::Active(key), purge_type, trace)
             .await?;
@@ -349,6 +352,9 @@ impl Storage for BrokenStorage {
 
     async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
         let key = self.key_of(key);
+        if self.has(Defect::UpdateWritesBack) {
+            return Ok(crate::race::update(&self.state, key, meta).await);
+        }
         if self.has(Defect::UpdateResurrects) {
             let before = lock(&self.state).entries.get(&key).cloned();
             crate::body::pause().await;

@@ -105,7 +105,14 @@ impl HandleMiss for Write {
 
     async fn finish(self: Box<Self>) -> Result<MissFinishType> {
         self.body.complete()?;
+        if self.defect == Defect::MetaBeforeBody {
+            crate::race::publish_meta(&self.state, self.number).await;
+        }
         let live = lock(&self.state).live.remove(&self.number);
+        if self.defect == Defect::GapAtFinish {
+            // It is off the list of writes, and not yet an entry.
+            pause().await;
+        }
         let mut live = live.ok_or_else(|| ErrorKind::Misuse.error("a second finish"))?;
         assert!(
             !live.invalidated || self.defect != Defect::FinishAfterPurgePanics,

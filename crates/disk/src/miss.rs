@@ -1,37 +1,35 @@
 //! Writing the body of one new entry.
 
 use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX};
+use crate::io::is_full;
 use crate::spill::{BlockHasher, Spill};
 use crate::store::{Spilled, Store};
 use crate::writer::{Commit, CommitBody, Op};
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, ErrorKind, HandleMiss, MissFinishType, Result};
+use forebay_core::{CacheEntryId, Error, ErrorKind, HandleMiss, MissFinishType, Result};
 use forebay_live::LiveGuard;
 use std::sync::Arc;
 
 /// A body goes to its file in writes of this size.
-const SPILL_BYTES: usize = 512 << 10;
+const SPILL_BYTES: u64 = 512 << 10;
 /// What stays in memory behind the file, for followers that are close to the writer.
 const TAIL_BYTES: u64 = 512 << 10;
-/// Above this many bytes held by all writes together, each goes to its file as early as it can.
-const HELD_BYTES_MAX: u64 = 64 << 20;
 /// The largest piece that is taken in at once, so that a huge buffer is not held as a whole.
 const PIECE_BYTES: usize = 1 << 20;
-
-/// Smaller pieces are copied: each may be all that is left of a network buffer many times its size.
-const COPIED_BYTES: usize = 8 << 10;
+/// What a write costs beside its body and its meta.
+const WRITE_OVERHEAD_BYTES: u64 = 2 << 10;
 
 /// Writes one entry.
 pub(crate) struct DiskMiss {
     store: Arc<Store>,
+    /// Its body holds, among the rest, all that is not in the file yet.
     guard: LiveGuard<Spilled>,
     meta: Bytes,
     state: State,
-    /// What is neither in the file nor in a record yet.
-    pending: Vec<Bytes>,
-    pending_bytes: usize,
     spill: Option<Spill>,
+    /// Why the entry will not be admitted. The body goes on for who follows it, in memory.
+    lost: Option<Box<Error>>,
     held: Held,
 }
 
@@ -66,95 +64,107 @@ impl Drop for Held {
 
 impl DiskMiss {
     pub(crate) fn new(store: &Arc<Store>, guard: LiveGuard<Spilled>, meta: Bytes) -> Self {
-        DiskMiss {
+        let held = Held {
+            store: store.clone(),
+            bytes: 0,
+        };
+        let mut miss = DiskMiss {
             store: store.clone(),
             guard,
             meta,
             state: State::Open,
-            pending: Vec::new(),
-            pending_bytes: 0,
             spill: None,
-            held: Held {
-                store: store.clone(),
-                bytes: 0,
-            },
-        }
+            lost: None,
+            held,
+        };
+        miss.count_held();
+        miss
     }
 
-    fn len_bytes(&self) -> u64 {
-        self.spill.as_ref().map_or(0, Spill::len_bytes) + self.pending_bytes as u64
+    fn spilled_bytes(&self) -> u64 {
+        self.spill.as_ref().map_or(0, Spill::len_bytes)
     }
 
     /// Takes the bytes in, and moves what is there to the file where it has grown too much.
     async fn take(&mut self, mut data: Bytes) -> Result<()> {
         let (len, max) = (
-            self.len_bytes() + data.len() as u64,
+            self.guard.body().len() + data.len() as u64,
             self.store.options.body_bytes_max(),
         );
-        if len > max {
-            self.store.counters.refused.add(1);
-            return Err(ErrorKind::Refused.error(format!("a body of more than {max} bytes is not stored")));
+        if len > max && self.lost.is_none() {
+            let why = format!("a body of more than {max} bytes is not stored");
+            self.lost = Some(self.store.refused(why));
         }
         while !data.is_empty() {
-            let mut piece = data.split_to(data.len().min(PIECE_BYTES));
-            if piece.len() < COPIED_BYTES {
-                piece = Bytes::copy_from_slice(&piece);
-            }
-            self.guard.body().push(piece.clone());
-            self.pending_bytes += piece.len();
-            self.pending.push(piece);
+            let piece = data.split_to(data.len().min(PIECE_BYTES));
+            self.check_held(piece.len() as u64)?;
+            self.guard.body().push(piece);
             self.count_held();
-            if self.pending_bytes >= self.spill_at() {
-                self.spill_blocks().await?;
+            let pending = self.guard.body().len() - self.spilled_bytes();
+            if self.lost.is_none()
+                && pending >= self.spill_at()
+                && let Err(error) = self.spill_blocks(pending).await
+            {
+                self.lost = Some(error);
             }
         }
         Ok(())
     }
 
-    fn spill_at(&self) -> usize {
-        match self.store.counters.held_bytes.get() > HELD_BYTES_MAX {
-            true => BLOCK_BYTES,
-            false => SPILL_BYTES,
+    /// Whether so many bytes more may be held.
+    fn check_held(&mut self, bytes: u64) -> Result<()> {
+        let held = self.store.counters.held_bytes.get();
+        let budget = self.store.options.in_flight_bytes;
+        match self.lost.take() {
+            Some(lost) if held + bytes > budget => Err(lost),
+            None if held + bytes > budget.saturating_mul(2) => Err(self.store.refused(format!(
+                "writes in progress hold {held} bytes, about twice {budget}"
+            ))),
+            lost => {
+                self.lost = lost;
+                Ok(())
+            }
+        }
+    }
+
+    fn under_pressure(&self) -> bool {
+        self.store.counters.held_bytes.get() > self.store.options.in_flight_bytes / 2
+    }
+
+    fn spill_at(&self) -> u64 {
+        if self.under_pressure() {
+            BLOCK_BYTES as u64
+        } else {
+            SPILL_BYTES
         }
     }
 
     fn count_held(&mut self) {
-        let held = self.guard.body().held_bytes();
+        let held = self.guard.body().held_bytes() + self.meta.len() as u64 + WRITE_OVERHEAD_BYTES;
         self.held.set(held);
     }
 
-    /// Moves all whole blocks to the file.
-    async fn spill_blocks(&mut self) -> Result<()> {
-        let whole = self.pending_bytes - self.pending_bytes % BLOCK_BYTES;
-        let chunks = split_front(&mut self.pending, whole);
-        self.pending_bytes -= whole;
-        let spill = self.prepare_spill(whole as u64).await?;
-        let spill = self
-            .with_spill(spill, move |spill| {
-                spill.append(&chunks)?;
-                Ok(())
-            })
-            .await?
-            .0;
-        let spilled = spill.len_bytes();
-        self.guard.extra().get_or_init(|| spill.shared().clone());
-        self.spill = Some(spill);
-        let tail = if self.spill_at() == BLOCK_BYTES {
-            0
-        } else {
-            TAIL_BYTES
-        };
-        self.guard.body().release_to(spilled.saturating_sub(tail));
+    /// Moves all whole blocks of so many bytes to the file.
+    async fn spill_blocks(&mut self, pending: u64) -> Result<()> {
+        let start = self.spilled_bytes();
+        let until = start + pending - pending % BLOCK_BYTES as u64;
+        let chunks = self.guard.body().chunks_between(start, until);
+        self.prepare_spill(until - start).await?;
+        self.with_spill(move |spill| spill.append(&chunks)).await?;
+        let tail = if self.under_pressure() { 0 } else { TAIL_BYTES };
+        self.guard
+            .body()
+            .release_to(self.spilled_bytes().saturating_sub(tail));
         self.count_held();
         Ok(())
     }
 
-    /// The file of this write, with room for so many bytes more.
-    async fn prepare_spill(&mut self, bytes: u64) -> Result<Option<Spill>> {
+    /// Makes room for so many bytes more, and the file of this write where there is none yet.
+    async fn prepare_spill(&mut self, bytes: u64) -> Result<()> {
         let room = self.store.submit(|reply| Op::Reserve { bytes, reply }).await?;
-        if let Some(mut spill) = self.spill.take() {
+        if let Some(spill) = &mut self.spill {
             spill.add_room(room);
-            return Ok(Some(spill));
+            return Ok(());
         }
         let generation = self.guard.id().get();
         let (io, path) = (
@@ -162,46 +172,78 @@ impl DiskMiss {
             self.store.layout.spilled(generation),
         );
         let seed = self.store.id.generation_seed(generation);
-        let created = self
-            .store
-            .pool
-            .run(move || Spill::create(io, path, seed, room))
-            .await;
-        created
-            .and_then(|spill| spill)
-            .map(Some)
-            .map_err(|error| self.write_failed("make a body file", error))
+        loop {
+            let (io, path, nothing) = (io.clone(), path.clone(), self.store.reserve(0));
+            let created = self
+                .store
+                .pool
+                .run(move || Spill::create(io, path, seed, nothing))
+                .await;
+            match created.and_then(|created| created) {
+                Ok(mut spill) => {
+                    spill.add_room(room);
+                    self.guard.extra().get_or_init(|| spill.shared().clone());
+                    self.spill = Some(spill);
+                    return Ok(());
+                }
+                Err(error) => self.make_disk_room("make a body file", error).await?,
+            }
+        }
     }
 
-    /// Runs an operation on the file where it may block. If this is dropped meanwhile, the file goes with it.
+    /// Runs an operation on the file where it may block, once more after each eviction while the disk is full. If this is
+    /// dropped meanwhile, the file goes with it.
     async fn with_spill<R: Send + 'static>(
-        &self,
-        spill: Option<Spill>,
-        act: impl FnOnce(&mut Spill) -> std::io::Result<R> + Send + 'static,
-    ) -> Result<(Spill, R)> {
-        let Some(mut spill) = spill else {
-            return Err(ErrorKind::StorageFailed.error("the body file of a write is gone"));
-        };
-        let done = self
-            .store
-            .pool
-            .run(move || act(&mut spill).map(|result| (spill, result)))
-            .await;
-        done.and_then(|result| result)
-            .map_err(|error| self.write_failed("write a body file", error))
+        &mut self,
+        act: impl Fn(&mut Spill) -> std::io::Result<R> + Send + Sync + 'static,
+    ) -> Result<R> {
+        let act = Arc::new(act);
+        loop {
+            let Some(mut spill) = self.spill.take() else {
+                return Err(ErrorKind::StorageFailed.error("the body file of a write is gone"));
+            };
+            let act = act.clone();
+            let done = self
+                .store
+                .pool
+                .run(move || {
+                    let result = act(&mut spill);
+                    (spill, result)
+                })
+                .await;
+            let result = done.and_then(|(spill, result)| {
+                self.spill = Some(spill);
+                result
+            });
+            match result {
+                Ok(result) => return Ok(result),
+                Err(error) => self.make_disk_room("write a body file", error).await?,
+            }
+        }
     }
 
-    fn write_failed(&self, what: &str, error: std::io::Error) -> Box<forebay_core::Error> {
+    /// Ok where the disk was full and something was evicted, so that it is worth another try.
+    async fn make_disk_room(&self, what: &str, error: std::io::Error) -> Result<()> {
+        if is_full(&error) && self.store.submit(|reply| Op::Shrink { reply }).await? {
+            return Ok(());
+        }
+        Err(self.write_failed(what, error))
+    }
+
+    fn write_failed(&self, what: &str, error: std::io::Error) -> Box<Error> {
         self.store.counters.write_errors.add(1);
         let context = format!("{what} of entry {}", self.guard.id());
-        ErrorKind::StorageFailed.because(context, error)
+        let error = ErrorKind::StorageFailed.because(context, error);
+        self.store.pause(&error);
+        error
     }
 
     /// Everything that the log has to know.
     async fn prepare_commit(&mut self) -> Result<(CommitBody, u64)> {
-        let body_len = self.len_bytes();
+        let body_len = self.guard.body().len();
         let (key, generation) = (*self.guard.key(), self.guard.id().get());
-        let chunks = std::mem::take(&mut self.pending);
+        let start = self.spilled_bytes();
+        let chunks = self.guard.body().chunks_between(start, body_len);
         if self.spill.is_none() && body_len <= INLINE_BYTES_MAX as u64 {
             let mut hasher = BlockHasher::new(self.store.id.generation_seed(generation));
             chunks.iter().for_each(|chunk| hasher.update(chunk));
@@ -214,15 +256,15 @@ impl DiskMiss {
             ));
         }
         let end_bytes = crate::format::body::file_bytes(body_len) - body_len;
-        let room = self.pending_bytes as u64 + end_bytes + crate::segment::disk_bytes(1);
-        let spill = self.prepare_spill(room).await?;
-        let (spill, table_checksum) = self
-            .with_spill(spill, move |spill| {
-                spill.append(&chunks)?;
-                spill.finish(&key, generation)
-            })
+        let room = body_len - start + end_bytes + crate::segment::disk_bytes(1);
+        self.prepare_spill(room).await?;
+        self.with_spill(move |spill| spill.append(&chunks)).await?;
+        let table_checksum = self
+            .with_spill(move |spill| spill.finish(&key, generation))
             .await?;
-        self.guard.extra().get_or_init(|| spill.shared().clone());
+        let spill = self.spill.take();
+        let spill =
+            spill.ok_or_else(|| ErrorKind::StorageFailed.error("the body file of a write is gone"))?;
         Ok((
             CommitBody::File {
                 spill,
@@ -260,6 +302,9 @@ impl HandleMiss for DiskMiss {
             return Err(ErrorKind::Misuse.error("finish of a write that has failed"));
         }
         self.guard.body().complete();
+        if let Some(lost) = self.lost.take() {
+            return Err(lost);
+        }
         let (body, body_len) = self.prepare_commit().await?;
         let DiskMiss {
             store,
@@ -289,21 +334,4 @@ impl HandleMiss for DiskMiss {
     fn entry_id(&self) -> Option<CacheEntryId> {
         Some(self.guard.id())
     }
-}
-
-/// Takes the first `bytes` bytes out of the chunks.
-fn split_front(chunks: &mut Vec<Bytes>, bytes: usize) -> Vec<Bytes> {
-    let mut rest = bytes;
-    let mut whole = 0;
-    while whole < chunks.len() && chunks[whole].len() <= rest {
-        rest -= chunks[whole].len();
-        whole += 1;
-    }
-    let mut front: Vec<Bytes> = chunks.drain(..whole).collect();
-    if rest > 0
-        && let Some(first) = chunks.first_mut()
-    {
-        front.push(first.split_to(rest));
-    }
-    front
 }

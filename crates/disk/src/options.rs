@@ -11,6 +11,8 @@ use std::time::Duration;
 const CAPACITY_BYTES_MIN: u64 = 1 << 20;
 /// What a store holds unless told otherwise.
 const CAPACITY_BYTES_DEFAULT: u64 = 1 << 30;
+/// What writes in progress hold in memory unless told otherwise.
+const IN_FLIGHT_BYTES_DEFAULT: u64 = 128 << 20;
 
 /// When what was written is made durable against a crash of the machine. A crash of the process alone loses nothing
 /// that was finished, whichever it is.
@@ -37,6 +39,8 @@ pub struct DiskOptions {
     pub(crate) dir: PathBuf,
     pub(crate) capacity_bytes: u64,
     pub(crate) max_object_bytes: Option<u64>,
+    pub(crate) in_flight_bytes: u64,
+    pub(crate) pause_after_failure: Duration,
     pub(crate) sync: Sync,
     pub(crate) io: Arc<dyn Io>,
 }
@@ -48,6 +52,8 @@ impl DiskOptions {
             dir: dir.into(),
             capacity_bytes: CAPACITY_BYTES_DEFAULT,
             max_object_bytes: None,
+            in_flight_bytes: IN_FLIGHT_BYTES_DEFAULT,
+            pause_after_failure: Duration::from_secs(1),
             sync: Sync::Interval(Duration::from_secs(5)),
             io: Arc::new(RealIo),
         }
@@ -62,6 +68,22 @@ impl DiskOptions {
     /// The largest body that is stored, in bytes. It is a quarter of the capacity by default, and at most.
     pub fn max_object_bytes(mut self, max_object_bytes: u64) -> Self {
         self.max_object_bytes = Some(max_object_bytes);
+        self
+    }
+
+    /// What writes in progress may hold in memory; 128 MiB by default. From half of it on, bodies go to the disk in
+    /// smaller pieces; from all of it on, new writes are refused, and one that will not be stored any more (the disk
+    /// failed, or the body grew too large) is no longer carried on for its readers. One that is under way may go on
+    /// until twice as much is held; then it fails.
+    pub fn in_flight_bytes(mut self, in_flight_bytes: u64) -> Self {
+        self.in_flight_bytes = in_flight_bytes;
+        self
+    }
+
+    /// For how long new writes are refused after one has failed on the disk; 1 second by default. Responses pass by
+    /// meanwhile, and hits go on.
+    pub fn pause_after_failure(mut self, pause: Duration) -> Self {
+        self.pause_after_failure = pause;
         self
     }
 

@@ -38,6 +38,8 @@ pub struct DiskStats {
     pub read_errors: u64,
     /// Writes, and all else that changes a file, that failed.
     pub write_errors: u64,
+    /// Segments that were evicted because the disk was full, before the capacity was.
+    pub full_disk_evictions: u64,
     /// Entries found damaged, and dropped.
     pub corrupt_entries: u64,
     /// Entries that were refused: too large, or no room.
@@ -72,6 +74,7 @@ counters!(
     kept_entries,
     read_errors,
     write_errors,
+    full_disk_evictions,
     corrupt_entries,
     refused,
     fallback_reads

@@ -109,6 +109,7 @@ impl Storage for DiskStorage {
         _: &SpanHandle,
     ) -> Result<MissHandler> {
         let store = self.store();
+        store.check_begin()?;
         let encoded = meta.encode().inspect_err(|_| store.counters.refused.add(1))?;
         let mut meta = meta.clone();
         meta.clear_extensions(); // followers get what later hits get

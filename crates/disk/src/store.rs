@@ -9,10 +9,12 @@ use crate::spill::{Reservation, SpillFile};
 use crate::stats::{Counters, DiskStats};
 use crate::writer::Queue;
 use crate::{DiskOptions, read::Stored};
+use forebay_core::{Error, ErrorKind, Result};
 use forebay_live::LiveWrites;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// What a write in progress carries: the file that its body was moved to, once it outgrew memory.
 pub(crate) type Spilled = OnceLock<Arc<SpillFile>>;
@@ -34,6 +36,8 @@ pub(crate) struct Store {
     pub(crate) next_segment: AtomicU32,
     next_generation: AtomicU64,
     lock: Mutex<Option<Arc<dyn File>>>,
+    /// When a write last failed, and how.
+    failed: Mutex<Option<(Instant, String)>>,
 }
 
 /// What recovery found.
@@ -63,6 +67,7 @@ impl Store {
             next_segment: AtomicU32::new(found.next_segment),
             next_generation: AtomicU64::new(found.next_generation),
             lock: Mutex::new(Some(found.lock)),
+            failed: Mutex::default(),
         }
     }
 
@@ -83,6 +88,42 @@ impl Store {
     /// Takes room that the writer has made.
     pub(crate) fn reserve(&self, bytes: u64) -> Reservation {
         Reservation::new(self.spilling.clone(), bytes)
+    }
+
+    /// Notes that a write has failed for good: for a while no other begins, so that bodies pass by a disk that fails
+    /// instead of depending on it.
+    pub(crate) fn pause(&self, error: &Error) {
+        *self.failed.lock() = Some((Instant::now(), error.to_string()));
+    }
+
+    /// Whether a write may begin.
+    pub(crate) fn check_begin(&self) -> Result<()> {
+        let held = self.counters.held_bytes.get();
+        if held >= self.options.in_flight_bytes {
+            let most = self.options.in_flight_bytes;
+            return Err(self.refused(format!("writes in progress hold {held} bytes of {most}")));
+        }
+        let pause = self.options.pause_after_failure;
+        let mut failed = self.failed.lock();
+        let Some((at, error)) = &*failed else {
+            return Ok(());
+        };
+        let elapsed = at.elapsed();
+        if elapsed >= pause {
+            *failed = None;
+            return Ok(());
+        }
+        Err(self.refused(format!(
+            "the disk failed {} ms ago: {error}; trying again in {} ms",
+            elapsed.as_millis(),
+            (pause - elapsed).as_millis()
+        )))
+    }
+
+    /// Counts a refusal and words it.
+    pub(crate) fn refused(&self, why: String) -> Box<Error> {
+        self.counters.refused.add(1);
+        ErrorKind::Refused.error(why)
     }
 
     /// Lets another process have the directory.

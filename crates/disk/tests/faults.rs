@@ -7,6 +7,7 @@ use forebay_core::{ErrorKind, PurgeTarget, PurgeType, Storage};
 use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, Sync};
 use std::path::Path;
+use std::time::Duration;
 
 const CAPACITY: u64 = 4 << 20;
 const EIO: i32 = 5;
@@ -15,18 +16,19 @@ const ENOSPC: i32 = 28;
 fn open_faulty(dir: &Path, io: &FaultyIo) -> forebay_core::Result<forebay_disk::DiskStorage> {
     DiskOptions::new(dir)
         .capacity_bytes(CAPACITY)
+        .pause_after_failure(Duration::ZERO)
         .io(io.clone())
         .open()
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_writes_and_serves_hits_and_then_recovers() {
+async fn a_failing_disk_refuses_writes_and_serves_hits_and_then_recovers() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = open_faulty(dir.path(), &io).unwrap();
     for size in [1_000, 500_000] {
         put(&store, &format!("{size}"), &body(size, 1)).await.unwrap();
     }
-    io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(ENOSPC)));
+    io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(EIO)));
     for size in [1_000, 500_000] {
         let error = put(&store, "new", &body(size, 2)).await.unwrap_err();
         assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
@@ -104,6 +106,7 @@ async fn what_cannot_be_synced_is_not_admitted_where_every_commit_is_to_be_durab
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = DiskOptions::new(dir.path())
         .sync(Sync::Always)
+        .pause_after_failure(Duration::ZERO)
         .io(io.clone())
         .open()
         .unwrap();
@@ -124,7 +127,7 @@ async fn what_cannot_be_synced_is_not_admitted_where_every_commit_is_to_be_durab
 #[tokio::test]
 async fn what_was_written_is_synced_within_the_interval_without_further_writes() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let interval = std::time::Duration::from_millis(20);
+    let interval = Duration::from_millis(20);
     let store = DiskOptions::new(dir.path())
         .sync(Sync::Interval(interval))
         .io(io.clone())
@@ -143,7 +146,7 @@ async fn what_was_written_is_synced_within_the_interval_without_further_writes()
     for wanted in ["body", "log"] {
         // in this order within one sync
         let is_it = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(wanted);
-        let limit = std::time::Duration::from_secs(20);
+        let limit = Duration::from_secs(20);
         while !is_it(&paths.recv_timeout(limit).unwrap()) {}
     }
 }

@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 /// Chunks below this size are copied; above it, a buffer is assumed to hold little beside the chunk.
 const SMALL_CHUNK_BYTES: usize = 16 << 10;
+/// So many chunks are left as they came, however small.
+const CHUNKS_UNJOINED: usize = 16;
 
 /// A body that grows while it is read.
 ///
@@ -39,8 +41,10 @@ enum Phase {
 }
 
 impl LiveBody {
-    /// Appends a chunk and wakes whoever waits. A small one is copied, a large one shared. An empty one changes nothing. On a body that has ended, it is ignored:
-    /// the miss handler checks [`is_writing`](LiveBody::is_writing) first to tell its caller.
+    /// Appends a chunk and wakes whoever waits. A large one is shared; small ones are copied, and joined where there
+    /// are many, so that a body in tiny pieces costs little more than its bytes. An empty one changes nothing. On a
+    /// body that has ended, it is ignored: the miss handler checks [`is_writing`](LiveBody::is_writing) first to tell
+    /// its caller.
     pub fn push(&self, chunk: Bytes) {
         let mut state = self.state.lock();
         if chunk.is_empty() || state.phase != Phase::Writing {
@@ -55,6 +59,7 @@ impl LiveBody {
             chunk
         };
         state.chunks.push_back((start, held));
+        state.join_small();
         drop(state);
         self.changed.notify_waiters();
     }
@@ -108,6 +113,22 @@ impl LiveBody {
             .collect()
     }
 
+    /// The bytes from `start` to below `until`, as far as they are held.
+    pub fn chunks_between(&self, start: u64, until: u64) -> Vec<Bytes> {
+        let state = self.state.lock();
+        let first = state
+            .chunks
+            .partition_point(|(at, chunk)| at + chunk.len() as u64 <= start);
+        let within = state.chunks.range(first..).take_while(|(at, _)| *at < until);
+        within
+            .map(|(at, chunk)| {
+                let from = start.saturating_sub(*at) as usize;
+                let to = (until - at).min(chunk.len() as u64) as usize;
+                chunk.slice(from..to)
+            })
+            .collect()
+    }
+
     /// Bytes that are held in memory.
     pub fn held_bytes(&self) -> u64 {
         let state = self.state.lock();
@@ -151,6 +172,22 @@ impl LiveBody {
 }
 
 impl State {
+    /// Joins small chunks at the end, of about the same size each time, so that each byte is copied a few times at most
+    /// and few chunks remain.
+    fn join_small(&mut self) {
+        while let Some(before) = self.chunks.len().checked_sub(2)
+            && before >= CHUNKS_UNJOINED
+            && let ((start, before), (_, last)) = (&self.chunks[before], &self.chunks[before + 1])
+            && before.len() <= 2 * last.len()
+            && before.len() + last.len() <= SMALL_CHUNK_BYTES
+        {
+            let joined = (*start, [&before[..], &last[..]].concat().into());
+            self.chunks.pop_back();
+            self.chunks.pop_back();
+            self.chunks.push_back(joined);
+        }
+    }
+
     /// What is there for a reader at `position`, or `None` if it has to wait.
     fn look(&self, position: u64, end: Option<u64>) -> Option<Result<Next>> {
         if end.is_some_and(|end| position >= end) {

@@ -222,3 +222,31 @@ fn a_small_part_of_a_large_buffer_does_not_keep_it_alive() {
     guard.body().push(network.clone());
     assert!(!network.is_unique(), "a large chunk is shared, not copied");
 }
+
+#[test]
+fn a_body_in_tiny_pieces_is_joined_and_read_as_it_was_written() {
+    let (_writes, guard, mut follower) = one();
+    let all: Vec<u8> = (0..100_000u32).map(|i| (i ^ i >> 8) as u8).collect();
+    let mut read = Vec::new();
+    for (i, byte) in all.iter().enumerate() {
+        guard.body().push(Bytes::copy_from_slice(&[*byte]));
+        if i % 777 == 0 {
+            while read.len() <= i {
+                let Next::Chunk(chunk) = next(&mut follower) else {
+                    panic!("{} of {i} bytes read", read.len());
+                };
+                read.extend_from_slice(&chunk);
+            }
+        }
+    }
+    assert!(guard.body().chunks().len() < 64);
+    assert_eq!(
+        guard.body().chunks_between(10_000, 90_000).concat(),
+        all[10_000..90_000]
+    );
+    guard.body().complete();
+    while let Next::Chunk(chunk) = next(&mut follower) {
+        read.extend_from_slice(&chunk);
+    }
+    assert_eq!(read, all);
+}

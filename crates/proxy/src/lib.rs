@@ -28,3 +28,8 @@ pub mod proxy;
 pub mod purge;
 pub mod server;
 pub mod store;
+
+/// The examples of the README are compiled as tests of this crate, which has all that they use.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -13,8 +13,10 @@ use std::sync::{Arc, RwLock};
 pub enum Operation {
     /// Listing a directory, or asking what a path names.
     Look,
-    /// Opening or making a file or a directory.
+    /// Opening a file to read.
     Open,
+    /// Making a file or a directory, or opening a file to write.
+    Create,
     /// Reading, or asking for a length.
     Read,
     /// Writing, or setting a length.
@@ -139,12 +141,16 @@ impl Io for FaultyIo {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.call(Operation::Open, path)?;
+        self.call(Operation::Create, path)?;
         RealIo.create_dir(path)
     }
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        self.call(Operation::Open, path)?;
+        let operation = match mode {
+            OpenMode::Read => Operation::Open,
+            OpenMode::CreateNew | OpenMode::ReadWrite => Operation::Create,
+        };
+        self.call(operation, path)?;
         let file = RealIo.open(path, mode)?;
         Ok(Arc::new(FaultyFile {
             io: self.clone(),

@@ -1,8 +1,10 @@
 //! The only door to the file system: two small traits, so that tests can make every call fail.
 
+mod crash;
 mod faulty;
 mod real;
 
+pub use crash::{CrashIo, Names, PowerCut};
 pub use faulty::{Call, Fault, FaultyIo, Operation};
 pub use real::RealIo;
 
@@ -70,6 +72,14 @@ pub trait File: Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Takes the lock of the file for as long as it is open; `false` if another has it.
     fn try_lock(&self) -> io::Result<bool>;
+}
+
+/// Whether a call failed for want of room on the disk, or in the quota.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// How many buffers one system call takes (`IOV_MAX` of Linux).

@@ -21,13 +21,21 @@ pub(super) fn settle(io: &dyn Io, layout: &Layout, index: &Index, segments: &Seg
             expected.insert(slot.generation, (*key, slot));
         }
     });
+    // All are listed before any is moved: one that is moved on to a later segment would be seen there once more.
+    let mut found = Vec::new();
     for segment in segments.all() {
-        for generation in body_files(io, &layout.segment(segment.number))? {
-            let path = layout.body(segment.number, generation);
-            match expected.remove(&generation) {
-                None => io.remove_file(&path)?,
-                Some((_, slot)) => adopt(io, layout, segments, &path, segment.number, slot)?,
-            }
+        let generations = body_files(io, &layout.segment(segment.number))?;
+        found.extend(
+            generations
+                .into_iter()
+                .map(|generation| (segment.number, generation)),
+        );
+    }
+    for (segment, generation) in found {
+        let path = layout.body(segment, generation);
+        match expected.remove(&generation) {
+            None => io.remove_file(&path)?,
+            Some((_, slot)) => adopt(io, layout, segments, &path, segment, slot)?,
         }
     }
     for (key, slot) in expected.into_values() {
@@ -38,6 +46,27 @@ pub(super) fn settle(io: &dyn Io, layout: &Layout, index: &Index, segments: &Seg
         }
     }
     Ok(())
+}
+
+/// Removes what there still is of a segment that was evicted. What remains is found again by the next open.
+pub(super) fn remove_segment(io: &dyn Io, layout: &Layout, number: u32) {
+    let remove = || {
+        for generation in body_files(io, &layout.segment(number))? {
+            io.remove_file(&layout.body(number, generation))?;
+        }
+        match io.remove_file(&layout.log(number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        io.remove_dir(&layout.segment(number))
+    };
+    if let Err(error) = remove() {
+        let path = layout.segment(number);
+        log::warn!(
+            "cannot remove {}, which was evicted before: {error}",
+            path.display()
+        );
+    }
 }
 
 /// Nothing that was being written when the store was last in use will be finished.

@@ -30,21 +30,30 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Claim> {
                 "{} is damaged or gone; it is made again",
                 layout.format().display()
             );
-            write_format(io, layout, id, sync)?;
+            write_format(io, layout, id)?;
             id
         }
         Identity::New => {
             let id = StoreId(RandomState::new().hash_one(std::process::id()));
-            write_format(io, layout, id, sync)?;
+            write_format(io, layout, id)?;
             id
         }
     };
+    let mut made = false;
     for dir in [layout.segments(), layout.spill()] {
         match io.kind(&dir).map_err(|error| failed("look at", &dir, error))? {
             Some(PathKind::Directory) => {}
             Some(_) => return Err(not_ours(&dir, "a directory")),
-            None => io.create_dir(&dir).map_err(|error| failed("make", &dir, error))?,
+            None => {
+                io.create_dir(&dir).map_err(|error| failed("make", &dir, error))?;
+                made = true;
+            }
         }
+    }
+    if made && sync != Sync::Never {
+        // Else all that is synced in them later could still be lost with their names.
+        io.sync_dir(layout.root())
+            .map_err(|error| failed("sync", layout.root(), error))?;
     }
     Ok(Claim { id, lock })
 }
@@ -158,15 +167,13 @@ fn read_start(io: &dyn Io, path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(start))
 }
 
-/// Puts a FORMAT file in place as a whole.
-fn write_format(io: &dyn Io, layout: &Layout, id: StoreId, sync: Sync) -> Result<()> {
+/// Puts a FORMAT file in place as a whole. It is durable whatever is to be synced otherwise: what a power cut leaves of
+/// the rest is not enough to tell the store from a stranger's directory, and it would not be opened again.
+fn write_format(io: &dyn Io, layout: &Layout, id: StoreId) -> Result<()> {
     let write = || {
         let file = io.open(&layout.new_format(), OpenMode::ReadWrite)?;
         file.set_len(0)?;
         write_full(&*file, &[encode_format(id)], 0)?;
-        if sync == Sync::Never {
-            return io.rename(&layout.new_format(), &layout.format());
-        }
         file.sync()?;
         io.rename(&layout.new_format(), &layout.format())?;
         io.sync_dir(layout.root())
@@ -189,7 +196,9 @@ fn lock(io: &dyn Io, layout: &Layout) -> Result<Arc<dyn File>> {
         )));
     }
     let pid = format!("{}\n", std::process::id());
-    let written = file.set_len(0).and_then(|()| write_full(&*file, &[pid], 0));
-    written.map_err(|error| failed("write", &path, error))?;
+    // It only serves to name the owner: a store on a full disk can be opened without.
+    if let Err(error) = file.set_len(0).and_then(|()| write_full(&*file, &[pid], 0)) {
+        log::warn!("cannot write the process id to {}: {error}", path.display());
+    }
     Ok(file)
 }

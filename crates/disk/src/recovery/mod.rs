@@ -30,6 +30,10 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Store> {
     let claim = claim::claim(io, &layout, options.sync)?;
     let mut numbers = segment_numbers(io, &layout)?;
     numbers.sort_unstable();
+    let evicted = evicted(io, &layout, &numbers)?;
+    for number in numbers.drain(..evicted) {
+        bodies::remove_segment(io, &layout, number);
+    }
     let (index, segments) = (Index::default(), Segments::default());
     let mut newest_generation = 0;
     for number in &numbers {
@@ -87,6 +91,23 @@ fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> {
         numbers.push(number);
     }
     Ok(numbers)
+}
+
+/// How many of the segments, from the oldest on, are there only because a power cut has undone their removal. They go in
+/// order, so what lies before a gap was gone before; a younger one may have held the tombstone of what is in it. A
+/// directory without a log is a gap too, except as the newest: that one was just being made.
+fn evicted(io: &dyn Io, layout: &Layout, numbers: &[u32]) -> Result<usize> {
+    for at in (1..numbers.len()).rev() {
+        if numbers[at] != numbers[at - 1].saturating_add(1) {
+            return Ok(at);
+        }
+        let log = layout.log(numbers[at - 1]);
+        let kind = io.kind(&log).map_err(|error| failed("look at", &log, error))?;
+        if kind.is_none() {
+            return Ok(at);
+        }
+    }
+    Ok(0)
 }
 
 /// Takes over what the log of one segment says; the newest generation in it.

@@ -5,7 +5,7 @@ use super::{Active, After, Batch, Pending, Writer};
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::format::footer::{self, Item};
 use crate::format::record::{ALIGN, Header};
-use crate::io::{OpenMode, write_full};
+use crate::io::{OpenMode, is_full, write_full};
 use crate::options::Sync;
 use crate::segment::Segment;
 use crate::store::Store;
@@ -27,10 +27,13 @@ impl Writer {
             self.seal();
         }
         if self.active.is_none() {
-            let number = self.store.next_segment.fetch_add(1, Ordering::AcqRel);
+            let number = self.store.next_segment.load(Ordering::Acquire);
             let active = self
-                .new_segment(number)
-                .map_err(|error| self.failed("begin a segment", error))?;
+                .with_room(|writer| writer.new_segment(number))
+                .map_err(|error| self.failed("begin a segment", error))
+                .inspect_err(|error| self.store.pause(error))?;
+            // Only now: a number that is left out would tell the next open that all before it was evicted.
+            self.store.next_segment.fetch_add(1, Ordering::AcqRel);
             self.store.segments.insert(active.segment.clone());
             self.active = Some(active);
         }
@@ -39,7 +42,10 @@ impl Writer {
 
     fn new_segment(&mut self, number: u32) -> io::Result<Active> {
         let (io, layout) = (self.store.io(), &self.store.layout);
-        io.create_dir(&layout.segment(number))?;
+        match io.create_dir(&layout.segment(number)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {} // there already: left by an attempt that failed
+        }
         let begun = io.open(&layout.log(number), OpenMode::CreateNew).and_then(|log| {
             write_full(&*log, &[encode_segment(self.store.id, number)], 0)?;
             if self.store.options.sync == Sync::Always {
@@ -59,9 +65,13 @@ impl Writer {
                 })
             }
             Err(error) => {
-                // What cannot be removed is an empty segment, which the next open takes as such.
-                let _ = io.remove_file(&layout.log(number));
-                let _ = io.remove_dir(&layout.segment(number));
+                match io.remove_file(&layout.log(number)) {
+                    // It stays as an empty segment, and keeps its number.
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        self.store.next_segment.fetch_add(1, Ordering::AcqRel);
+                    }
+                    _ => drop(io.remove_dir(&layout.segment(number))), // else the next attempt takes it over
+                }
                 Err(error)
             }
         }
@@ -69,14 +79,19 @@ impl Writer {
 
     /// Ends the active segment with its footer. Without one, if that fails, it is scanned when the store is opened.
     pub(super) fn seal(&mut self) {
-        let Some(active) = self.active.take() else { return };
-        let seed = self.id().segment_seed(active.segment.number);
-        let footer = footer::encode(&active.items, active.end, seed);
-        if let Err(error) = write_full(&*active.segment.log, &[footer], active.end) {
-            let number = active.segment.number;
+        let Some(active) = &self.active else { return };
+        let (segment, end) = (active.segment.clone(), active.end);
+        let footer = [footer::encode(
+            &active.items,
+            end,
+            self.id().segment_seed(segment.number),
+        )];
+        if let Err(error) = self.with_room(|_| write_full(&*segment.log, &footer, end)) {
+            let number = segment.number;
             let _ = self.failed(&format!("write the footer of segment {number:08x}"), error);
         }
-        self.unsynced.add_log(active.segment.number);
+        self.unsynced.add_log(segment.number);
+        self.active = None;
     }
 
     pub(super) fn active_number(&self) -> Option<u32> {
@@ -128,8 +143,14 @@ impl Writer {
         if self.batch.pending.is_empty() {
             return;
         }
+        let written = self.with_room(|writer| {
+            let batch = std::mem::take(&mut writer.batch);
+            let written = writer.write(&batch);
+            writer.batch = batch; // what making room has to know of
+            written
+        });
         let batch = std::mem::take(&mut self.batch);
-        match self.write(&batch) {
+        match written {
             Ok(()) => {
                 let answers: Vec<_> = batch
                     .pending
@@ -141,11 +162,17 @@ impl Writer {
                 answers.into_iter().for_each(Answer::send);
             }
             Err(error) => {
-                let error = self.failed("append to the log", error).to_string();
+                let full = is_full(&error);
+                let error = self.failed("append to the log", error);
+                self.store.pause(&error);
+                let error = error.to_string();
                 for pending in batch.pending {
                     self.fail(pending, &error);
                 }
                 self.cut_active();
+                if full {
+                    self.shrink(true); // all that was left is the active segment
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{After, Writer, slot_of};
 use crate::format::footer::{ITEM_BYTES, Item};
 use crate::format::record::Kind;
+use crate::options::Sync;
 use crate::recovery::load_items;
 use crate::segment::Segment;
 use crate::store::weight_bytes;
@@ -19,17 +20,18 @@ const SEGMENTS_MAX: usize = 256;
 
 /// What outlives the eviction of its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
+pub(super) enum Keep {
     /// What was read, up to so many bytes.
     Read(u64),
+    Nothing,
     All,
 }
 
 impl Writer {
     /// Evicts until so many bytes more fit into the capacity.
     pub(super) fn make_room(&mut self, bytes: u64) -> Result<()> {
-        let capacity = self.store.options.capacity_bytes;
         loop {
+            let capacity = self.capacity_bytes();
             let items = self.batch.pending.len() as u64 * ITEM_BYTES as u64;
             let used = self.store.used_bytes() + self.batch.len_bytes + items;
             if used.saturating_add(bytes).saturating_add(SLACK_BYTES) <= capacity {
@@ -82,35 +84,45 @@ impl Writer {
     }
 
     /// By default keeps what was read, up to a quarter; `false` if there is no segment.
-    fn evict_oldest(&mut self, keep: Option<Keep>) -> io::Result<bool> {
+    pub(super) fn evict_oldest(&mut self, keep: Option<Keep>) -> io::Result<bool> {
         let Some(oldest) = self.store.segments.oldest() else {
             return Ok(false);
         };
+        self.full.evicting = true;
+        let evicted = self.evict_segment(&oldest, keep);
+        self.full.evicting = false;
+        evicted.map(|()| true)
+    }
+
+    fn evict_segment(&mut self, oldest: &Arc<Segment>, keep: Option<Keep>) -> io::Result<()> {
         if self.active_number() == Some(oldest.number) {
             self.seal();
         }
         let freed = oldest.footprint_bytes();
         let items = load_items(&*oldest.log, oldest.number, self.id())?;
-        self.keep_entries(&oldest, &items, keep.unwrap_or(Keep::Read(freed / 4)));
+        if keep != Some(Keep::Nothing) {
+            self.keep_entries(oldest, &items, keep.unwrap_or(Keep::Read(freed / 4)));
+        }
         let mut evicted = 0;
         for item in &items {
             evicted += self.evict(item, oldest.number);
         }
         if oldest.live() > 0 {
-            evicted += self.evict_by_index(&oldest); // its footer and records did not tell of all
+            evicted += self.evict_by_index(oldest); // its footer and records did not tell of all
         }
-        self.drop_segment(&oldest)?;
+        self.drop_segment(oldest)?;
         let counters = &self.store.counters;
         counters.evicted_entries.add(evicted);
         counters.evicted_bytes.add(freed);
         counters.evicted_segments.add(1);
-        Ok(true)
+        Ok(())
     }
 
     /// Appends once more what is to be kept.
     fn keep_entries(&mut self, oldest: &Arc<Segment>, items: &[Item], keep: Keep) {
         let mut left = match keep {
             Keep::Read(bytes) => bytes,
+            Keep::Nothing => 0,
             Keep::All => u64::MAX,
         };
         for item in items {
@@ -163,6 +175,10 @@ impl Writer {
     /// the oldest: a younger one must not go before it.
     fn drop_segment(&mut self, segment: &Segment) -> io::Result<()> {
         let (io, layout) = (self.store.io(), &self.store.layout);
+        if self.store.segments.len() == 1 && self.store.options.sync != Sync::Never {
+            // With no segment left, an open could not tell that one whose removal was lost had been evicted before.
+            io.sync_dir(&layout.segments())?;
+        }
         for generation in segment.bodies() {
             if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
                 let _ = self.failed("remove a body file", error); // the next open removes it

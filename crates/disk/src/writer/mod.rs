@@ -3,6 +3,7 @@
 
 mod append;
 mod evict;
+mod full;
 mod operations;
 mod publish;
 mod queue;
@@ -20,6 +21,7 @@ use crate::store::{Spilled, Store};
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use forebay_live::LiveGuard;
+use full::Full;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -56,6 +58,8 @@ pub(crate) enum Op {
     },
     /// Make room for so many bytes of a body file.
     Reserve { bytes: u64, reply: Reply<Reservation> },
+    /// The disk is full: evict something; whether anything was.
+    Shrink { reply: Reply<bool> },
 }
 
 /// An entry to admit. The guard keeps the write findable until the index has the entry.
@@ -90,6 +94,7 @@ pub(crate) struct Writer {
     /// Keys that left the index by a tombstone which could not be written, with the generation that it is for. It is
     /// written before anything else as soon as the disk lets it.
     owed: HashMap<HashBinary, u64>,
+    full: Full,
 }
 
 /// The segment that is appended to.
@@ -186,6 +191,7 @@ impl Writer {
             batch: Batch::default(),
             unsynced: Unsynced::default(),
             owed: HashMap::new(),
+            full: Full::default(),
         }
     }
 
@@ -233,6 +239,10 @@ impl Writer {
             Op::Reserve { bytes, reply } => {
                 let room = self.make_room(bytes).map(|()| self.store.reserve(bytes));
                 let _ = reply.send(room); // unsent, it is given back
+            }
+            Op::Shrink { reply } => {
+                self.flush();
+                let _ = reply.send(Ok(self.shrink(true)));
             }
         }
     }

@@ -58,14 +58,15 @@ impl Writer {
             let _ = reply.send(Err(error));
             return;
         }
-        let spill = match spill.map(|mut spill| spill.move_to(self.active_body(generation)).map(|()| spill)) {
-            None => None,
-            Some(Ok(spill)) => Some(spill),
-            Some(Err(error)) => {
-                let _ = reply.send(Err(self.failed("move a body file into its segment", error)));
-                return;
-            }
-        };
+        let mut spill = spill;
+        if let Some(spill) = &mut spill
+            && let Err(error) = self.with_room(|writer| spill.move_to(writer.active_body(generation)))
+        {
+            let error = self.failed("move a body file into its segment", error);
+            self.store.pause(&error);
+            let _ = reply.send(Err(error));
+            return;
+        }
         let after = After::Admit {
             guard,
             spill,

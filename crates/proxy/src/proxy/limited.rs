@@ -4,6 +4,7 @@ use std::any::Any;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use log::warn;
 use pingora_cache::predictor::CacheablePredictor;
 use pingora_cache::storage::{
     HandleMiss, HitHandler, MissFinishType, MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Storage,
@@ -120,11 +121,14 @@ impl HandleMiss for LimitedMiss {
         self.inner.write_body(data, eof).await
     }
 
-    /// `Created` also for a body that was dropped: after an error pingora disables the cache, and with it the reader
+    /// `Created` also for a body that was dropped or could not be stored: after an error pingora disables the cache, and with it the reader
     /// that still serves the client. Nothing else looks at the outcome, as there is no eviction manager.
     async fn finish(mut self: Box<Self>) -> Result<MissFinishType> {
         if self.body_bytes <= self.limit.max_body_bytes {
-            return self.inner.finish().await;
+            return Ok(self.inner.finish().await.unwrap_or_else(|error| {
+                warn!("a response is not stored: {error}");
+                MissFinishType::Created(self.body_bytes)
+            }));
         }
         self.limit
             .too_large

@@ -1,0 +1,124 @@
+//! A case as plain data: what each client does, and who is polled next.
+
+use forebay_core::PurgeType;
+use proptest::prelude::*;
+
+pub(super) const KEYS: usize = 2;
+const SIZES: [usize; 6] = [0, 1, 100, 4097, 65_537, 262_145];
+const CLIENTS_MAX: usize = 4;
+const TURNS_MAX: usize = 48;
+
+/// What clients do at the same time, after some keys were stored, and in which order they are polled.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    /// How large the entry is that each key has at first, if it has one.
+    pub(super) stored: [Option<usize>; KEYS],
+    pub(super) clients: Vec<Vec<Op>>,
+    /// Each is taken modulo the clients that can go on; after the last it is always the first of them.
+    pub(super) turns: Vec<u8>,
+}
+
+/// A call, and after how many polls it is dropped.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Op {
+    pub(super) call: Call,
+    pub(super) polls_max: Option<u8>,
+}
+
+/// A client has at most one writer and one hit; without one, a call of it is left out, so every subsequence is valid.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Call {
+    Start {
+        key: u8,
+    },
+    Write {
+        size: usize,
+        eof: bool,
+    },
+    Finish,
+    Drop,
+    Lookup {
+        key: u8,
+    },
+    /// A lookup by the tag of one of the writes so far.
+    Follow {
+        write: u8,
+    },
+    Read,
+    /// Reads to the end.
+    ReadAll,
+    Purge {
+        key: u8,
+        purge_type: PurgeType,
+    },
+    Expire {
+        key: u8,
+    },
+    Update {
+        key: u8,
+    },
+}
+
+impl Call {
+    pub(super) fn to_the_end(self) -> Op {
+        Op {
+            call: self,
+            polls_max: None,
+        }
+    }
+}
+
+fn size() -> impl Strategy<Value = usize> {
+    proptest::sample::select(&SIZES[..])
+}
+
+fn key() -> impl Strategy<Value = u8> {
+    prop_oneof![4 => Just(0), 1 => Just(1)]
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let purge_type = prop_oneof![3 => Just(PurgeType::Invalidation), 1 => Just(PurgeType::Eviction)];
+    prop_oneof![
+        3 => key().prop_map(|key| Call::Start { key }),
+        3 => (size(), any::<bool>()).prop_map(|(size, eof)| Call::Write { size, eof }),
+        3 => Just(Call::Finish),
+        1 => Just(Call::Drop),
+        4 => key().prop_map(|key| Call::Lookup { key }),
+        1 => any::<u8>().prop_map(|write| Call::Follow { write }),
+        3 => Just(Call::Read),
+        2 => Just(Call::ReadAll),
+        3 => (key(), purge_type).prop_map(|(key, purge_type)| Call::Purge { key, purge_type }),
+        1 => key().prop_map(|key| Call::Expire { key }),
+        3 => key().prop_map(|key| Call::Update { key }),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let polls_max = proptest::option::weighted(0.15, 1..3_u8);
+    (call(), polls_max).prop_map(|(call, polls_max)| Op { call, polls_max })
+}
+
+/// What makes the rest worth looking at, and is rare among single calls.
+pub(super) fn put(key: u8, size: usize) -> Vec<Op> {
+    let calls = [Call::Start { key }, Call::Write { size, eof: true }, Call::Finish];
+    calls.map(Call::to_the_end).to_vec()
+}
+
+fn client() -> impl Strategy<Value = Vec<Op>> {
+    let some = prop_oneof![
+        5 => op().prop_map(|op| vec![op]),
+        1 => (key(), size()).prop_map(|(key, size)| put(key, size)),
+    ];
+    proptest::collection::vec(some, 1..=5).prop_map(|ops| ops.concat())
+}
+
+pub(crate) fn case() -> impl Strategy<Value = Case> {
+    let stored = proptest::array::uniform(proptest::option::of(size()));
+    let clients = proptest::collection::vec(client(), 2..=CLIENTS_MAX);
+    let turns = proptest::collection::vec(any::<u8>(), 0..TURNS_MAX);
+    (stored, clients, turns).prop_map(|(stored, clients, turns)| Case {
+        stored,
+        clients,
+        turns,
+    })
+}

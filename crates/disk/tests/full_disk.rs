@@ -1,0 +1,240 @@
+//! Full and failing disks: the store shrinks to what there is, and what cannot be stored still reaches its readers.
+
+mod common;
+
+use common::*;
+use forebay_core::{ErrorKind, MissHandler, Storage};
+use forebay_disk::io::{Call, Fault, FaultyIo, Operation};
+use forebay_disk::{DiskOptions, DiskStorage};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const MIB: usize = 1 << 20;
+const EIO: i32 = 5;
+const ENOSPC: i32 = 28;
+
+fn options(dir: &Path, io: &FaultyIo) -> DiskOptions {
+    DiskOptions::new(dir)
+        .capacity_bytes(16 * MIB as u64)
+        .io(io.clone())
+}
+
+/// From now on the disk has so many bytes for the store, give or take one write.
+fn limit_disk(dir: &Path, io: &FaultyIo, bytes: u64) {
+    let dir = dir.to_owned();
+    io.set_plan(move |call| {
+        let grows = matches!(call.operation, Operation::Write | Operation::Open);
+        (grows && usage(&dir) > bytes).then_some(Fault::Errno(ENOSPC))
+    });
+}
+
+/// The bytes in a directory in which files come and go.
+fn usage(dir: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return 0;
+    };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => usage(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+fn fails_writes(errno: i32) -> impl Fn(&Call<'_>) -> Option<Fault> + Send + Sync + 'static {
+    move |call| (call.operation == Operation::Write).then_some(Fault::Errno(errno))
+}
+
+async fn begin(store: &DiskStorage, name: &str) -> MissHandler {
+    store
+        .get_miss_handler(&key(name), &meta(name), &none())
+        .await
+        .unwrap()
+}
+
+/// On a file system of 24 MiB and a capacity of 100 MiB, 36 of 60 misses were cut: nothing was evicted before the
+/// capacity was reached.
+#[tokio::test]
+async fn a_store_shrinks_to_what_its_disk_has_and_goes_on_storing() {
+    for size in [5_000, 200_000, 700_000] {
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        let store = options(dir.path(), &io).open().unwrap();
+        limit_disk(dir.path(), &io, 5 * MIB as u64);
+        let count = 12 * MIB / size;
+        for i in 0..count {
+            put(&store, &format!("{i}"), &body(size, i as u64)).await.unwrap();
+            assert_eq!(get(&store, &format!("{i}")).await.unwrap(), body(size, i as u64));
+        }
+        let stats = store.stats();
+        assert!(stats.full_disk_evictions > 0, "{stats:?}");
+        assert!(stats.resident_bytes <= 7 * MIB as u64, "{stats:?}");
+        assert!(
+            stats.resident_bytes >= MIB as u64,
+            "not more than need be: {stats:?}"
+        );
+        drop(store);
+        let store = options(dir.path(), &io).open().unwrap();
+        assert!(get(&store, &format!("{}", count - 1)).await.is_some());
+        put(&store, "new", &body(size, 1)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn once_the_disk_has_room_again_the_store_grows_again() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = options(dir.path(), &io)
+        .pause_after_failure(Duration::ZERO)
+        .open()
+        .unwrap();
+    io.set_plan(fails_writes(ENOSPC));
+    put(&store, "small", &body(1_000, 1)).await.unwrap_err();
+    put(&store, "large", &body(500_000, 1)).await.unwrap_err();
+    io.heal();
+    for name in ["small", "large"] {
+        put(&store, name, &body(500_000, 2)).await.unwrap();
+        assert_eq!(get(&store, name).await.unwrap(), body(500_000, 2));
+    }
+}
+
+#[tokio::test]
+async fn readers_get_the_whole_body_of_a_write_that_the_disk_fails_for() {
+    for failing_from in [0, 2 * MIB] {
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        let store = options(dir.path(), &io).open().unwrap();
+        put(&store, "other", &body(1_000, 1)).await.unwrap();
+        let mut miss = begin(&store, "a").await;
+        let (_, mut follower) = find(&store, "a").await.unwrap();
+        let all = body(3 * MIB, 1);
+        for start in (0..all.len()).step_by(64 << 10) {
+            if start == failing_from {
+                io.set_plan(fails_writes(EIO));
+            }
+            let piece = all.slice(start..start + (64 << 10));
+            miss.write_body(piece, false).await.unwrap();
+        }
+        let error = miss.finish().await.unwrap_err();
+        assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
+        assert_eq!(read(&mut *follower).await.unwrap(), all);
+        drop(follower);
+        assert!(find(&store, "a").await.is_none());
+        assert_eq!(get(&store, "other").await.unwrap(), body(1_000, 1));
+        let stats = store.stats();
+        assert_eq!((stats.live_writes, stats.held_bytes), (0, 0));
+        assert!(files(&dir.path().join("spill")).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn readers_get_the_whole_of_a_body_that_outgrows_the_limit() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = options(dir.path(), &io)
+        .max_object_bytes(MIB as u64)
+        .open()
+        .unwrap();
+    let mut miss = begin(&store, "a").await;
+    let (_, mut follower) = find(&store, "a").await.unwrap();
+    let all = body(3 * MIB, 1);
+    for piece in all.chunks(100_000) {
+        miss.write_body(all.slice_ref(piece), false).await.unwrap();
+    }
+    let error = miss.finish().await.unwrap_err();
+    assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused), "{error}");
+    assert_eq!(read(&mut *follower).await.unwrap(), all);
+    assert!(find(&store, "a").await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_carried_on_for_readers_alone_stays_within_the_bytes_in_flight() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = options(dir.path(), &io)
+        .in_flight_bytes(MIB as u64)
+        .open()
+        .unwrap();
+    io.set_plan(fails_writes(EIO));
+    let mut miss = begin(&store, "a").await;
+    let (_, mut follower) = find(&store, "a").await.unwrap();
+    let mut taken = 0;
+    let error = loop {
+        match miss.write_body(body(50_000, 1), false).await {
+            Ok(()) => taken += 50_000,
+            Err(error) => break error,
+        }
+        assert!(taken <= MIB && store.stats().held_bytes <= MIB as u64);
+    };
+    assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
+    assert!(taken > MIB / 2);
+    read(&mut *follower).await.unwrap_err();
+    miss.finish().await.unwrap_err();
+    assert_eq!(store.stats().held_bytes, 0);
+}
+
+#[tokio::test]
+async fn writes_in_progress_hold_no_more_than_twice_the_bytes_in_flight() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let budget = 100_000;
+    let store = options(dir.path(), &io).in_flight_bytes(budget).open().unwrap();
+    let mut writes = Vec::new();
+    for i in 0..8 {
+        writes.push(begin(&store, &format!("{i}")).await);
+    }
+    let mut refused = 0;
+    for miss in &mut writes {
+        // Too little for a block, so that nothing goes to the disk.
+        if let Err(error) = miss.write_body(body(60_000, 1), false).await {
+            assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused), "{error}");
+            refused += 1;
+        }
+        assert!(store.stats().held_bytes <= 2 * budget);
+    }
+    assert!(refused > 0 && refused < 8);
+    let Err(error) = store.get_miss_handler(&key("new"), &meta("new"), &none()).await else {
+        panic!("a new write is let in");
+    };
+    assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused), "{error}");
+    drop(writes);
+    put(&store, "new", &body(1_000, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_failure_new_writes_are_refused_for_a_while_and_hits_go_on() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let pause = Duration::from_millis(300);
+    let store = options(dir.path(), &io)
+        .pause_after_failure(pause)
+        .open()
+        .unwrap();
+    put(&store, "other", &body(1_000, 1)).await.unwrap();
+    for size in [1_000, 700_000] {
+        io.set_plan(fails_writes(EIO));
+        let error = put(&store, "a", &body(size, 1)).await.unwrap_err();
+        assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
+        let failed = Instant::now();
+        io.heal();
+        loop {
+            match put(&store, "a", &body(size, 1)).await {
+                Ok(_) => break,
+                Err(error) => {
+                    assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused), "{error}");
+                    assert!(error.to_string().contains("the disk failed"), "{error}");
+                }
+            }
+            assert!(failed.elapsed() < pause * 20);
+            assert_eq!(get(&store, "other").await.unwrap(), body(1_000, 1));
+            tokio::time::sleep(pause / 20).await;
+        }
+        assert!(failed.elapsed() >= pause / 2);
+    }
+}
+
+#[tokio::test]
+async fn a_store_on_a_full_disk_opens_and_serves() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = options(dir.path(), &io).open().unwrap();
+    put(&store, "small", &body(1_000, 1)).await.unwrap();
+    put(&store, "large", &body(700_000, 1)).await.unwrap();
+    drop(store);
+    io.set_plan(fails_writes(ENOSPC));
+    let store = options(dir.path(), &io).open().unwrap();
+    assert_eq!(get(&store, "small").await.unwrap(), body(1_000, 1));
+    assert_eq!(get(&store, "large").await.unwrap(), body(700_000, 1));
+}

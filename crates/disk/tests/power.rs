@@ -1,0 +1,359 @@
+//! Power cuts (PERSIST-POWER): with whatever was not synced lost, torn or reordered, a store opens, serves nothing wrong,
+//! and has what its durability promises.
+//!
+//! A run of operations is recorded once; then the power is cut at every step of it, with several seeds.
+//! `FOREBAY_POWER_SEEDS` sets how many seeds each step gets; `FOREBAY_POWER_ONLY=step,seed` repeats one cut.
+
+mod common;
+
+use common::*;
+use forebay_core::{PurgeTarget, PurgeType, Storage};
+use forebay_disk::io::{CrashIo, Names, PowerCut};
+use forebay_disk::{DiskOptions, DiskStorage, Sync};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+const ROOMY: u64 = 32 << 20;
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    Put(usize),
+    Update,
+    Expire,
+    Purge,
+}
+
+/// What a key is: the event whose meta it has, and the one whose body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    meta: usize,
+    body: usize,
+    len: usize,
+    expired: bool,
+}
+
+/// One operation, from when to when it ran, in steps of the record, and what it made of its key.
+#[derive(Debug)]
+#[expect(dead_code, reason = "shown in reports")]
+struct Event {
+    name: String,
+    op: Op,
+    began: usize,
+    done: usize,
+    state: Option<State>,
+}
+
+struct Run {
+    io: CrashIo,
+    root: PathBuf,
+    sync: Sync,
+    /// Whether a miss may be an eviction.
+    evicts: bool,
+    events: Vec<Event>,
+    _dir: tempfile::TempDir,
+}
+
+impl Run {
+    async fn of(sync: Sync, capacity: u64, ops: &[(&str, Op)], close: bool) -> Run {
+        let dir = tempfile::tempdir().unwrap();
+        let io = CrashIo::new(dir.path()).unwrap();
+        let mut run = Run {
+            io: io.clone(),
+            root: dir.path().to_owned(),
+            sync,
+            evicts: capacity < ROOMY,
+            events: Vec::new(),
+            _dir: dir,
+        };
+        let options = DiskOptions::new(&run.root)
+            .capacity_bytes(capacity)
+            .sync(sync)
+            .io(io);
+        let store = options.open().unwrap();
+        for (number, (name, op)) in ops.iter().enumerate() {
+            run.execute(&store, name, *op, run.events.len()).await;
+            if matches!(sync, Sync::Interval(_)) && number % 5 == 4 {
+                run.wait_for_a_sync(&store).await;
+            }
+        }
+        if close {
+            store.close();
+        }
+        drop(store);
+        run
+    }
+
+    /// Runs an operation; `number` tells its versions from all others.
+    async fn execute(&mut self, store: &DiskStorage, name: &str, op: Op, number: usize) {
+        let began = self.io.steps();
+        let last = self
+            .events
+            .iter()
+            .rev()
+            .find(|event| event.name == name)
+            .and_then(|event| event.state);
+        let state = match op {
+            Op::Put(len) => {
+                let mut miss = store
+                    .get_miss_handler(&key(name), &meta(&number.to_string()), &none())
+                    .await
+                    .unwrap();
+                miss.write_body(body(len, number as u64), true).await.unwrap();
+                miss.finish().await.unwrap();
+                Some(State {
+                    meta: number,
+                    body: number,
+                    len,
+                    expired: false,
+                })
+            }
+            Op::Update => {
+                let found = store
+                    .update_meta(&key(name), &meta(&number.to_string()), &none())
+                    .await
+                    .unwrap();
+                found.then(|| State {
+                    meta: number,
+                    expired: false,
+                    ..last.unwrap()
+                })
+            }
+            Op::Expire => {
+                let compact = key(name).to_compact();
+                store
+                    .expire(PurgeTarget::Active(&compact), &none())
+                    .await
+                    .unwrap();
+                let found = find(store, name).await.is_some();
+                found.then(|| State {
+                    expired: true,
+                    ..last.unwrap()
+                })
+            }
+            Op::Purge => {
+                store
+                    .purge(&key(name).to_compact(), PurgeType::Invalidation, &none())
+                    .await
+                    .unwrap();
+                None
+            }
+        };
+        let done = self.io.steps();
+        self.events.push(Event {
+            name: name.to_owned(),
+            op,
+            began,
+            done,
+            state,
+        });
+    }
+
+    /// Waits for a sync of everything so far. One more entry makes sure that there is something to sync.
+    async fn wait_for_a_sync(&mut self, store: &DiskStorage) {
+        let mark = self.io.steps();
+        self.execute(store, "tick", Op::Put(10), self.events.len()).await;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let segments = self.root.join("segments");
+        while self
+            .io
+            .last_sync_of(&segments, usize::MAX)
+            .is_none_or(|step| step < mark)
+        {
+            assert!(Instant::now() < deadline, "no sync within the interval");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// The last event of a key that is durable by then.
+    fn floor(&self, name: &str, step: usize) -> Option<usize> {
+        let until = match self.sync {
+            Sync::Always => step,
+            Sync::Interval(_) => self.io.last_sync_of(&self.root.join("segments"), step)?,
+            Sync::Never => return None,
+        };
+        self.events
+            .iter()
+            .rposition(|event| event.name == name && event.done <= until)
+    }
+
+    /// What the key may be, and whether it may be a miss.
+    fn allowed(&self, name: &str, step: usize) -> (Vec<State>, bool) {
+        let floor = self.floor(name, step);
+        let later = self.events.iter().skip(floor.map_or(0, |floor| floor + 1));
+        let later: Vec<_> = later
+            .filter(|event| event.name == name && event.began < step)
+            .collect();
+        let first = floor.map(|floor| self.events[floor].state);
+        let states = first
+            .into_iter()
+            .chain(later.iter().map(|event| event.state))
+            .flatten()
+            .collect();
+        // A record that is torn takes the one that it replaces with it: it cannot be told from a damaged one.
+        let missing = self.evicts || !later.is_empty() || first.is_none_or(|state| state.is_none());
+        (states, missing)
+    }
+
+    /// Cuts the power at every step; what is wrong after each cut.
+    async fn cut_everywhere(&self, names: Names) -> Vec<String> {
+        let seeds = std::env::var("FOREBAY_POWER_SEEDS")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(4);
+        let only = std::env::var("FOREBAY_POWER_ONLY").ok();
+        let mut wrong = Vec::new();
+        for step in 0..=self.io.steps() {
+            for seed in 0..seeds {
+                let cut = PowerCut {
+                    step,
+                    seed: seed * 1_000_003 + step as u64,
+                    names,
+                };
+                if only
+                    .as_ref()
+                    .is_some_and(|only| *only != format!("{step},{}", cut.seed))
+                {
+                    continue;
+                }
+                if let Err(what) = self.check(&cut).await {
+                    let before = self.io.describe(step, 12).join("\n    ");
+                    wrong.push(format!("{what}\n  {cut:?}, last steps first:\n    {before}"));
+                }
+            }
+        }
+        wrong
+    }
+
+    async fn check(&self, cut: &PowerCut) -> Result<(), String> {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("left");
+        self.io.cut(cut, &root).unwrap();
+        let store = reopen(&root)?;
+        let mut first = Vec::new();
+        let names: BTreeSet<_> = self.events.iter().map(|event| event.name.as_str()).collect();
+        for name in &names {
+            first.push(self.check_key(&store, name, cut.step).await?);
+        }
+        // It is a store as any other: it can be written, closed and opened, and what was gone stays gone.
+        put(&store, "after", &body(1000, 1))
+            .await
+            .map_err(|e| format!("write after the cut: {e}"))?;
+        drop(store);
+        let store = reopen(&root)?;
+        for (name, before) in names.iter().zip(first) {
+            let now = self.check_key(&store, name, cut.step).await?;
+            if now != before {
+                return Err(format!(
+                    "{name} was {before:?} after the cut, and is {now:?} after a clean close"
+                ));
+            }
+        }
+        match get(&store, "after").await {
+            Some(found) if found == body(1000, 1) => Ok(()),
+            _ => Err("what was written after the cut is gone".to_owned()),
+        }
+    }
+
+    async fn check_key(&self, store: &DiskStorage, name: &str, step: usize) -> Result<Option<State>, String> {
+        let (states, may_miss) = self.allowed(name, step);
+        let found = lookup(store, name)
+            .await
+            .map_err(|what| format!("{name}: {what}"))?;
+        let fine = match &found {
+            None => may_miss,
+            Some((meta, bytes, expired)) => states.iter().any(|state| {
+                state.meta.to_string() == *meta
+                    && state.expired == *expired
+                    && body(state.len, state.body as u64) == bytes
+            }),
+        };
+        if !fine {
+            let found = found.map(|(meta, bytes, expired)| (meta, bytes.len(), expired));
+            let events: Vec<_> = self.events.iter().filter(|e| e.name == name).collect();
+            return Err(format!(
+                "{name} is {found:?} (meta, length, expired); may be {states:?}, a miss: {may_miss}\n  its events: {events:?}"
+            ));
+        }
+        let meta = found.map(|(meta, ..)| meta);
+        Ok(states
+            .into_iter()
+            .find(|state| Some(state.meta.to_string()) == meta))
+    }
+}
+
+fn reopen(root: &Path) -> Result<DiskStorage, String> {
+    let options = DiskOptions::new(root).capacity_bytes(ROOMY).sync(Sync::Never);
+    let store = options.open().map_err(|error| format!("open fails: {error}"))?;
+    match std::fs::read_dir(root.join("spill")).unwrap().count() {
+        0 => Ok(store),
+        left => Err(format!("{left} files are left in spill/")),
+    }
+}
+
+/// ETag, body, and whether it is expired. What cannot be read to its end has to be a miss from then on.
+async fn lookup(store: &DiskStorage, name: &str) -> Result<Option<(String, bytes::Bytes, bool)>, String> {
+    let Some((meta, mut hit)) = find(store, name).await else {
+        return Ok(None);
+    };
+    let tag = String::from_utf8_lossy(meta.head().get("etag").unwrap()).into_owned();
+    match read(&mut *hit).await {
+        Ok(bytes) => Ok(Some((tag, bytes, !meta.is_fresh(SystemTime::now())))),
+        Err(error) if find(store, name).await.is_some() => Err(format!("still a hit after {error}")),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Entries in records and in files, replaced, updated, expired, purged and written again, over several segments.
+const ALL_KINDS: &[(&str, Op)] = &[
+    ("a", Op::Put(300)),
+    ("b", Op::Put(3_000)),
+    ("large", Op::Put(300_000)),
+    ("c", Op::Put(70_000)),
+    ("a", Op::Put(5_000)),
+    ("large", Op::Update),
+    ("b", Op::Purge),
+    ("c", Op::Update),
+    ("large2", Op::Put(700_000)),
+    ("c", Op::Expire),
+    ("d", Op::Put(200_000)),
+    ("large", Op::Expire),
+    ("b", Op::Put(100)),
+    ("a", Op::Purge),
+    ("large", Op::Purge),
+    ("e", Op::Put(0)),
+    ("large2", Op::Put(400_000)),
+    ("large", Op::Put(500_000)),
+    ("e", Op::Put(900)),
+    ("b", Op::Update),
+];
+
+fn expect_nothing_wrong(wrong: Vec<String>) {
+    assert!(
+        wrong.is_empty(),
+        "{} cuts go wrong; the first: {}",
+        wrong.len(),
+        wrong[0]
+    );
+}
+
+#[tokio::test]
+async fn nothing_that_was_finished_is_lost_where_every_commit_is_durable() {
+    let run = Run::of(Sync::Always, ROOMY, ALL_KINDS, true).await;
+    expect_nothing_wrong(run.cut_everywhere(Names::InOrder).await);
+    expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
+}
+
+#[tokio::test]
+async fn what_was_synced_at_the_interval_is_there_and_nothing_older_comes_back() {
+    let run = Run::of(Sync::Interval(Duration::from_millis(1)), ROOMY, ALL_KINDS, true).await;
+    expect_nothing_wrong(run.cut_everywhere(Names::InOrder).await);
+    expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
+}
+
+#[tokio::test]
+async fn nothing_wrong_is_served_where_nothing_is_ever_synced() {
+    let run = Run::of(Sync::Never, ROOMY, ALL_KINDS, true).await;
+    expect_nothing_wrong(run.cut_everywhere(Names::InOrder).await);
+    expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
+}

@@ -1,0 +1,129 @@
+//! What a power cut may do to a store: removals that were made in order become durable in any.
+
+mod common;
+
+use common::*;
+use forebay_core::{PurgeType, Storage};
+use forebay_disk::io::{Fault, FaultyIo, Operation};
+use forebay_disk::{DiskOptions, Sync};
+use std::path::{Path, PathBuf};
+
+const CAPACITY: u64 = 16 << 20;
+
+fn segments(dir: &Path) -> Vec<PathBuf> {
+    let listed = std::fs::read_dir(dir.join("segments")).unwrap();
+    let mut paths: Vec<_> = listed.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The segment that held the tombstone was gone, the older one with the entry was not: a purged entry came back.
+#[tokio::test]
+async fn an_old_segment_whose_removal_was_lost_does_not_bring_back_what_was_purged() {
+    for keep_empty_directory in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), CAPACITY);
+        put(&store, "purged", &body(1_000, 1)).await.unwrap();
+        for i in 0..10 {
+            put(&store, &format!("beside {i}"), &body(200_000, i))
+                .await
+                .unwrap();
+        }
+        let oldest = segments(dir.path()).remove(0);
+        assert!(
+            segments(dir.path()).len() >= 2,
+            "the tombstone comes into another segment"
+        );
+        store
+            .purge(&key("purged").to_compact(), PurgeType::Invalidation, &none())
+            .await
+            .unwrap();
+        let log = std::fs::read(oldest.join("log")).unwrap();
+        let mut i = 0;
+        while segments(dir.path())[0] <= oldest.with_file_name("00000002") {
+            put(&store, &format!("later {i}"), &body(200_000, i))
+                .await
+                .unwrap();
+            i += 1;
+        }
+        drop(store);
+        std::fs::create_dir(&oldest).unwrap();
+        std::fs::write(oldest.join("log"), log).unwrap();
+        if keep_empty_directory {
+            let mut between = oldest.clone();
+            for name in ["00000001", "00000002"] {
+                between.set_file_name(name);
+                std::fs::create_dir(&between).unwrap();
+            }
+        }
+        let store = open(dir.path(), CAPACITY);
+        assert!(find(&store, "purged").await.is_none());
+        assert!(find(&store, "beside 0").await.is_none());
+        assert!(!oldest.exists());
+        let last = i - 1;
+        assert_eq!(
+            get(&store, &format!("later {last}")).await.unwrap(),
+            body(200_000, last)
+        );
+        put(&store, "purged", &body(1_000, 2)).await.unwrap();
+        assert_eq!(get(&store, "purged").await.unwrap(), body(1_000, 2));
+    }
+}
+
+/// A segment that could not be begun would look as if it had been evicted, and all before it with it.
+#[tokio::test]
+async fn a_segment_that_could_not_be_begun_or_was_not_yet_costs_no_entry() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let options = DiskOptions::new(dir.path())
+        .capacity_bytes(CAPACITY)
+        .pause_after_failure(std::time::Duration::ZERO)
+        .io(io.clone());
+    let store = options.clone().open().unwrap();
+    put(&store, "first", &body(1_000, 1)).await.unwrap();
+    drop(store);
+    let store = options.clone().open().unwrap();
+    io.set_plan(|call| {
+        let log = call.path.ends_with("log");
+        (log && call.operation == Operation::Write).then_some(Fault::Errno(5))
+    });
+    put(&store, "second", &body(1_000, 2)).await.unwrap_err();
+    io.heal();
+    put(&store, "second", &body(1_000, 2)).await.unwrap();
+    drop(store);
+    std::fs::create_dir(dir.path().join("segments/00000002")).unwrap(); // as a crash right after would leave it
+    let store = options.open().unwrap();
+    assert_eq!(get(&store, "first").await.unwrap(), body(1_000, 1));
+    assert_eq!(get(&store, "second").await.unwrap(), body(1_000, 2));
+}
+
+/// With no segment left there is no gap to tell by, so the removals before the last are made durable first.
+#[tokio::test]
+async fn the_last_segment_goes_only_after_the_removal_of_the_others_is_durable() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = DiskOptions::new(dir.path())
+        .capacity_bytes(CAPACITY)
+        .sync(Sync::Interval(std::time::Duration::from_secs(3600)))
+        .io(io.clone())
+        .open()
+        .unwrap();
+    put(&store, "a", &body(1_000, 1)).await.unwrap();
+    let (calls, seen) = std::sync::mpsc::channel();
+    let calls = std::sync::Mutex::new(calls);
+    io.set_plan(move |call| {
+        let name = call.path.file_name().unwrap().to_owned();
+        let _ = calls.lock().unwrap().send((call.operation, name));
+        None
+    });
+    store
+        .purge(&key("a").to_compact(), PurgeType::Invalidation, &none())
+        .await
+        .unwrap();
+    let seen: Vec<_> = seen.try_iter().collect();
+    let synced = seen
+        .iter()
+        .position(|(o, name)| *o == Operation::Sync && name == "segments");
+    let removed = seen
+        .iter()
+        .position(|(o, name)| *o == Operation::Remove && name == "log");
+    assert!(synced.is_some() && synced < removed, "{seen:?}");
+}
