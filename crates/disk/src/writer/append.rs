@@ -5,7 +5,7 @@ use super::{Active, After, Batch, Pending, Writer};
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::format::footer::{self, Item};
 use crate::format::record::{ALIGN, Header};
-use crate::io::{OpenMode, is_full, write_full};
+use crate::io::{OpenMode, write_full};
 use crate::options::Sync;
 use crate::segment::Segment;
 use crate::store::Store;
@@ -162,7 +162,6 @@ impl Writer {
                 answers.into_iter().for_each(Answer::send);
             }
             Err(error) => {
-                let full = is_full(&error);
                 let error = self.failed("append to the log", error);
                 self.pause(&error);
                 let error = error.to_string();
@@ -170,9 +169,6 @@ impl Writer {
                     self.fail(pending, &error);
                 }
                 self.cut_active();
-                if full {
-                    self.shrink(true); // all that was left is the active segment
-                }
             }
         }
     }
