@@ -85,7 +85,10 @@ pub fn judge(harness: impl Harness, options: Options, filter: impl Fn(&Rule) -> 
         .filter(|rule| filter(rule))
         .map(|rule| run.judge(rule))
         .collect();
-    report_of(&run, verdicts)
+    Report {
+        command: String::new(),
+        ..report_of(&run, verdicts)
+    }
 }
 
 fn report_of(run: &Run, mut verdicts: Vec<Verdict>) -> Report {
@@ -94,6 +97,7 @@ fn report_of(run: &Run, mut verdicts: Vec<Verdict>) -> Report {
     Report {
         suite_version: env!("CARGO_PKG_VERSION").to_owned(),
         backend: run.harness.name().to_owned(),
+        command: command(),
         seed: run.options.seed,
         cases: run.options.cases,
         strict: run.options.strict,
@@ -152,7 +156,7 @@ fn failure_text(rule: &Rule, verdict: &Verdict, run: &Run) -> Option<String> {
         Status::Fail => Some(format!(
             "{}\n  repeat    {}",
             verdict.explain(),
-            repeat_command(rule, &run.options)
+            report::repeat(&command(), rule, &run.options)
         )),
         Status::Pass
         | Status::Known { .. }
@@ -162,8 +166,8 @@ fn failure_text(rule: &Rule, verdict: &Verdict, run: &Run) -> Option<String> {
     }
 }
 
-/// The line that runs this rule alone again.
-fn repeat_command(rule: &Rule, options: &Options) -> String {
+/// The command that runs this test target.
+fn command() -> String {
     let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let stem = program
         .file_stem()
@@ -174,11 +178,7 @@ fn repeat_command(rule: &Rule, options: &Options) -> String {
     let package = std::env::var("CARGO_PKG_NAME")
         .map(|name| format!(" -p {name}"))
         .unwrap_or_default();
-    let Options { cases, seed, .. } = options;
-    format!(
-        "cargo test{package} --test {target} -- --exact {} --seed {seed} --cases {cases}",
-        rule.trial_name()
-    )
+    format!("cargo test{package} --test {target}")
 }
 
 /// Lets `--exact` take a rule's id alone, and refuses one that does not exist.

@@ -3,7 +3,9 @@
 //! The contract is data (`rules.toml`); `SPEC.md` is the same for people. One call puts a backend under the whole of it:
 //! write a [`Harness`], hand it to [`main`] in a test target with `harness = false`, and run `cargo test`. There is one
 //! trial per rule. A rule that does not concern the backend, or that has no check, is *ignored* with its reason and
-//! never counts as passed.
+//! never counts as passed. [`tests!`] makes plain `#[test]`s of the same rules.
+//!
+//! A run tells what it found as JSON (`--json FILE`); [`report`](mod@report) reads that, and renders it for people and CI.
 
 mod checks;
 mod cli;

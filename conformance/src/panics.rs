@@ -50,8 +50,18 @@ pub(crate) fn this_thread_reports() {
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
     let text = message(info.payload());
-    info.location()
-        .map_or(text.clone(), |location| format!("{text} ({location})"))
+    match info.location() {
+        Some(at) => format!("{text} ({}:{})", from_crate(at.file()), at.line()),
+        None => text,
+    }
+}
+
+/// The path of a source file, from its crate's folder on where it is a dependency: the rest is about one machine.
+fn from_crate(path: &str) -> &str {
+    let in_registry = path.split_once("/registry/src/").map(|(_, rest)| rest);
+    in_registry
+        .and_then(|rest| rest.split_once('/'))
+        .map_or(path, |(_, file)| file)
 }
 
 /// What a panic said.

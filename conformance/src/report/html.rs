@@ -1,6 +1,6 @@
 //! Reports as one HTML page: a matrix of rules by backends, and the failures with their steps.
 
-use super::{Report, escape, reason, word};
+use super::{Report, escape, reason, text, word};
 use crate::outcome::{Failure, Status, Verdict};
 use crate::rules::{Area, Level, Rule, rules};
 use crate::spec;
@@ -78,7 +78,7 @@ fn cards(out: &mut String, reports: &[Report]) {
             .div_ceil(1000);
         let _ = writeln!(
             out,
-            "</div><p>{}</p><p>{can}</p><p>suite {}, seed {}, {} cases{}, {seconds} s of checks</p></section>",
+            "</div><p>{}</p><p>{can}</p><p>suite {}, seed {}, {} cases{}, {seconds}&nbsp;s of checks</p></section>",
             counts(report),
             escape(&report.suite_version),
             report.seed,
@@ -90,19 +90,15 @@ fn cards(out: &mut String, reports: &[Report]) {
 }
 
 fn counts(report: &Report) -> String {
-    let mut parts = Vec::new();
-    for verdict in &report.verdicts {
-        let word = word(&verdict.status);
-        match parts.iter_mut().find(|(of, _)| *of == word) {
-            Some((_, count)) => *count += 1,
-            None => parts.push((word, 1)),
-        }
-    }
-    let parts: Vec<_> = parts
+    let count = |(word, matches): &text::Column| match report.count(None, matches) {
+        0 => None,
+        count => Some(format!("{count} {word}")),
+    };
+    text::COLUMNS
         .iter()
-        .map(|(word, count)| format!("{count} {word}"))
-        .collect();
-    parts.join(" · ")
+        .filter_map(count)
+        .collect::<Vec<_>>()
+        .join(" · ")
 }
 
 const LEGEND: &str = "\
@@ -224,6 +220,9 @@ fn findings(out: &mut String, column: usize, report: &Report) {
         }
         for failure in &verdict.failures {
             failure_in_full(out, failure);
+        }
+        if let Some(line) = report.repeat(&verdict.rule) {
+            let _ = write!(out, "<p>To see it again:</p><pre>{}</pre>", escape(&line));
         }
         if verdict.failures.is_empty() {
             out.push_str("<p>There are no steps to show.</p>");

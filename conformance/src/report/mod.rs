@@ -12,6 +12,7 @@ pub use text::{failures, table};
 
 pub(crate) use text::{known, outcomes, remarks};
 
+use crate::context::Options;
 use crate::outcome::{Status, Verdict};
 use crate::rules::{Area, Capability, Rule, rules};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub struct Report {
     pub suite_version: String,
     /// The backend.
     pub backend: String,
+    /// The command that ran the suite; what it takes after `--` is not part of it. Empty where none did.
+    pub command: String,
     /// The seed of what was random.
     pub seed: u64,
     /// How many random sequences the model ran.
@@ -87,6 +90,19 @@ impl Report {
         self.verdicts.iter().find(|verdict| verdict.rule == rule)
     }
 
+    /// The line that shows a finding on a rule again.
+    fn repeat(&self, rule: &str) -> Option<String> {
+        let options = Options {
+            cases: self.cases,
+            seed: self.seed,
+            strict: self.strict,
+            ..Options::default()
+        };
+        let command = Some(&self.command).filter(|command| !command.is_empty())?;
+        let line = repeat(command, Rule::find(rule)?, &options);
+        Some(format!("{line} --show-known"))
+    }
+
     fn count(&self, area: Option<Area>, matches: impl Fn(&Status) -> bool) -> usize {
         let in_area = |v: &&Verdict| match area {
             Some(area) => Rule::find(&v.rule).is_some_and(|rule| rule.area == area),
@@ -103,6 +119,18 @@ impl Report {
             self.count(area, is_checked),
         )
     }
+}
+
+/// The line that runs a rule alone again.
+pub(crate) fn repeat(command: &str, rule: &Rule, options: &Options) -> String {
+    let Options {
+        cases, seed, strict, ..
+    } = options;
+    let strict = if *strict { " --strict" } else { "" };
+    format!(
+        "{command} -- --exact {} --seed {seed} --cases {cases}{strict}",
+        rule.id
+    )
 }
 
 fn is_bad(status: &Status) -> bool {

@@ -43,6 +43,7 @@ fn report() -> Report {
     Report {
         suite_version: "0.1.0".to_owned(),
         backend: "a<b>".to_owned(),
+        command: "cargo test --test a".to_owned(),
         seed: 7,
         cases: 200,
         strict: false,

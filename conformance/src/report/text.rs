@@ -5,16 +5,17 @@ use crate::outcome::{Status, Verdict};
 use crate::rules::Area;
 use std::fmt::Write;
 
-type Column = (&'static str, fn(&Status) -> bool);
+/// An outcome, and whether a status is of it.
+pub(super) type Column = (&'static str, fn(&Status) -> bool);
 
-const COLUMNS: [Column; 7] = [
+pub(super) const COLUMNS: [Column; 7] = [
     ("pass", |s| matches!(s, Status::Pass)),
     ("fail", |s| matches!(s, Status::Fail | Status::KnownPasses)),
     ("known", |s| matches!(s, Status::Known { .. })),
     ("should", |s| matches!(s, Status::Unmet)),
     ("skipped", |s| matches!(s, Status::Skipped { .. })),
     ("untested", |s| matches!(s, Status::Untested { .. })),
-    ("harness", |s| matches!(s, Status::HarnessError { .. })),
+    ("harness error", |s| matches!(s, Status::HarnessError { .. })),
 ];
 
 /// Areas by backends: how many rules hold, of how many that were checked.
@@ -92,13 +93,17 @@ fn in_full(out: &mut String, report: &Report, verdict: &Verdict) {
 
 /// Areas by outcomes, for one backend.
 pub(crate) fn outcomes(report: &Report) -> String {
-    let mut out = format!("{:<14}", report.backend);
+    let width = report.backend.chars().count().max(13) + 1;
+    let mut out = format!("{:<width$}", report.backend);
     for (title, _) in COLUMNS {
-        let _ = write!(out, "{title:>9}");
+        let _ = write!(out, "{:>9}", title.split(' ').next().unwrap_or(title));
     }
     out.push('\n');
     for area in Area::ALL {
-        let _ = write!(out, "  {area:<12}");
+        if report.count(Some(*area), |_| true) == 0 {
+            continue;
+        }
+        let _ = write!(out, "{:<width$}", format!("  {area}"));
         for (_, matches) in COLUMNS {
             let _ = match report.count(Some(*area), matches) {
                 0 => write!(out, "{:>9}", "·"),

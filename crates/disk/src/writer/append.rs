@@ -5,7 +5,7 @@ use super::{Active, After, Batch, Pending, Writer};
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::format::footer::{self, Item};
 use crate::format::record::{ALIGN, Header};
-use crate::io::{OpenMode, is_full, write_full};
+use crate::io::{OpenMode, write_full};
 use crate::options::Sync;
 use crate::segment::Segment;
 use crate::store::Store;
@@ -31,7 +31,7 @@ impl Writer {
             let active = self
                 .with_room(|writer| writer.new_segment(number))
                 .map_err(|error| self.failed("begin a segment", error))
-                .inspect_err(|error| self.store.pause(error))?;
+                .inspect_err(|error| self.pause(error))?;
             // Only now: a number that is left out would tell the next open that all before it was evicted.
             self.store.next_segment.fetch_add(1, Ordering::AcqRel);
             self.store.segments.insert(active.segment.clone());
@@ -162,17 +162,13 @@ impl Writer {
                 answers.into_iter().for_each(Answer::send);
             }
             Err(error) => {
-                let full = is_full(&error);
                 let error = self.failed("append to the log", error);
-                self.store.pause(&error);
+                self.pause(&error);
                 let error = error.to_string();
                 for pending in batch.pending {
                     self.fail(pending, &error);
                 }
                 self.cut_active();
-                if full {
-                    self.shrink(true); // all that was left is the active segment
-                }
             }
         }
     }

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 /// So long after it was last full, the disk may have more room again.
 const GROW_AFTER: Duration = Duration::from_secs(10);
+/// So many segments go at most without a write having succeeded since: where somebody else takes what they free, or a
+/// quota is the limit, evicting more would empty the store for nothing.
+const UNHELPED_MAX: u32 = 4;
 /// A disk that is full again within this time is no news.
 const EPISODE: Duration = Duration::from_secs(600);
 
@@ -16,6 +19,8 @@ const EPISODE: Duration = Duration::from_secs(600);
 pub(super) struct Full {
     /// When the disk was last full, and what the store may occupy since.
     last: Option<(Instant, u64)>,
+    /// How many segments have gone since a write last succeeded.
+    unhelped: u32,
     /// Whether a segment is being evicted, which must not evict another.
     pub(super) evicting: bool,
 }
@@ -31,31 +36,44 @@ impl Writer {
         }
     }
 
-    /// Does what needs room on the disk; as long as there is none, evicts and tries again.
+    /// Does what needs room on the disk; where there is none, evicts and tries again as long as that may help.
     pub(super) fn with_room<T>(&mut self, mut act: impl FnMut(&mut Self) -> io::Result<T>) -> io::Result<T> {
         loop {
             match act(self) {
-                Err(error) if is_full(&error) && self.shrink(false) => {}
-                other => return other,
+                Err(error) if is_full(&error) && self.shrink() => {}
+                Err(error) => return Err(error),
+                Ok(done) => {
+                    self.full.unhelped = 0;
+                    return Ok(done);
+                }
             }
         }
     }
 
-    /// Evicts the oldest segment because the disk is full; `false` if there is none that may go. The active one may only
-    /// where no record waits to be written to it.
-    pub(super) fn shrink(&mut self, active_too: bool) -> bool {
+    /// Notes that the disk has failed for good: for a while no write begins. What could not be kept of a segment that is
+    /// evicted is no such failure.
+    pub(super) fn pause(&self, error: &forebay_core::Error) {
+        if !self.full.evicting {
+            self.store.pause(error);
+        }
+    }
+
+    /// Evicts the oldest segment because the disk is full; `false` if there is none that may go, or if it was no help
+    /// before. The active one stays: what it has is served on.
+    pub(super) fn shrink(&mut self) -> bool {
         let Some(oldest) = self.store.segments.oldest() else {
             return false;
         };
-        let needed = (!active_too && self.active_number() == Some(oldest.number))
+        let needed = self.active_number() == Some(oldest.number)
             || self
                 .batch
                 .pending
                 .iter()
                 .any(|pending| pending.after.moved_from() == Some(oldest.number));
-        if self.full.evicting || needed {
+        if self.full.evicting || needed || self.full.unhelped >= UNHELPED_MAX {
             return false;
         }
+        self.full.unhelped += 1;
         let root = self.store.layout.root().display();
         if self.full.last.is_none_or(|(at, _)| at.elapsed() >= EPISODE) {
             log::warn!(

@@ -242,7 +242,7 @@ impl Writer {
             }
             Op::Shrink { reply } => {
                 self.flush();
-                let _ = reply.send(Ok(self.shrink(true)));
+                let _ = reply.send(Ok(self.shrink()));
             }
         }
     }
