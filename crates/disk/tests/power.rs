@@ -2,7 +2,7 @@
 //! and has what its durability promises.
 //!
 //! A run of operations is recorded once; then the power is cut at every step of it, with several seeds.
-//! `FOREBAY_POWER_SEEDS` sets how many seeds each step gets; `FOREBAY_POWER_ONLY=step,seed` repeats one cut.
+//! `FOREBAY_POWER_SEEDS` sets how many seeds each step gets (1); `FOREBAY_POWER_ONLY=step,seed` repeats one cut.
 
 mod common;
 
