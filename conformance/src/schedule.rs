@@ -2,10 +2,13 @@
 
 mod case;
 mod client;
+mod lane;
 mod lanes;
 mod linearize;
 mod reader;
 mod record;
+mod state;
+mod writer;
 
 pub(crate) use case::{Case, case};
 pub(crate) use record::Record;

@@ -1,23 +1,22 @@
 //! One client: its calls one after the other, each poll of them a turn.
 
 use super::case::{Call, Op};
+use super::lane::{Lane, turn};
 use super::linearize::{Did, Found};
-use super::record::{Record, Waiting, Write};
-use crate::content::{body, key, meta, meta_difference, number_of};
+use super::record::Record;
+use crate::content::{key, meta, meta_difference, number_of};
 use crate::ops::{Answer, must, show_answer};
 use crate::outcome::{Checked, broken};
 use forebay_core::{CacheKey, CacheMeta, HitHandler, MissHandler, PurgeType, SpanHandle, Storage};
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::SystemTime;
 
 pub(super) struct Client<'a> {
-    lane: Lane<'a>,
-    storage: &'a dyn Storage,
+    pub(super) lane: Lane<'a>,
+    pub(super) storage: &'a dyn Storage,
     streams: bool,
-    writer: Option<(MissHandler, u32)>,
-    pub(super) hit: Option<Hit>,
+    /// With the number of the write.
+    pub(super) writer: Option<(MissHandler, u32)>,
+    hit: Option<Hit>,
 }
 
 /// A hit, the lookup that found it, and how far it was read.
@@ -32,76 +31,7 @@ pub(super) struct Hit {
     pub(super) position: usize,
 }
 
-/// How a client calls, and where it is recorded.
-#[derive(Clone, Copy)]
-pub(super) struct Lane<'a> {
-    pub(super) number: usize,
-    pub(super) record: &'a Record,
-}
-
-impl Lane<'_> {
-    /// Polls the future once each turn; `None` if it is dropped after `polls_max` of them, or waits without hope.
-    pub(super) async fn call<T>(
-        self,
-        what: String,
-        polls_max: Option<u8>,
-        read: Option<(Vec<u32>, usize)>,
-        future: impl Future<Output = T>,
-    ) -> Option<T> {
-        let mut future = pin!(future);
-        let mut polls = 0;
-        {
-            let mut record = self.record.lock();
-            record.say(&what);
-            record.waiting[self.number] = Some(Waiting {
-                what,
-                read,
-                hopeless: false,
-            });
-        }
-        let output = poll_fn(|cx| {
-            let hopeless = self.record.lock().waiting[self.number]
-                .as_ref()
-                .is_some_and(|waiting| waiting.hopeless);
-            if hopeless || polls_max.is_some_and(|max| polls >= max) {
-                return Poll::Ready(None);
-            }
-            polls += 1;
-            let poll = future.as_mut().poll(cx);
-            if poll.is_pending() && polls_max.is_some_and(|max| polls >= max) {
-                // It is dropped at the client's next turn: others may come between.
-                cx.waker().wake_by_ref();
-            }
-            poll.map(Some)
-        })
-        .await;
-        let mut record = self.record.lock();
-        record.waiting[self.number] = None;
-        if output.is_none() {
-            record.say("is dropped");
-        }
-        output
-    }
-
-    pub(super) fn came_to(self, text: &str) {
-        self.record.lock().say(&format!(" -> {text}"));
-    }
-}
-
-/// Lets the scheduler choose who is next.
-async fn turn() {
-    let mut begun = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut begun, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-fn name(index: u8) -> CacheKey {
+pub(super) fn name(index: u8) -> CacheKey {
     key(&format!("k{index}"))
 }
 
@@ -164,165 +94,6 @@ impl<'a> Client<'a> {
 
     fn now(&self) -> u32 {
         self.lane.record.lock().now
-    }
-
-    async fn start(&mut self, key: u8, polls_max: Option<u8>) -> Checked<()> {
-        let (invoked, number) = {
-            let mut record = self.lane.record.lock();
-            let number = record.number();
-            record.writes.push(Write {
-                number,
-                key,
-                tag: None,
-                written: 0,
-                given: 0,
-                ended: false,
-                dropped: false,
-            });
-            (record.now, number)
-        };
-        let (cache_key, meta, span) = (name(key), meta(number), SpanHandle::none());
-        let what = format!("get_miss_handler(k{key}, v{number})");
-        let future = self.storage.get_miss_handler(&cache_key, &meta, &span);
-        let answer = self.lane.call(what, polls_max, None, future).await;
-        let Some(answer) = answer else {
-            let mut record = self.lane.record.lock();
-            record.event(
-                key,
-                invoked,
-                false,
-                Did::Start {
-                    write: number,
-                    dropped: true,
-                },
-            );
-            record
-                .write(number)
-                .into_iter()
-                .for_each(|write| write.dropped = true);
-            return Ok(());
-        };
-        self.lane.came_to(&show_answer(&answer, |_| "Ok".to_owned()));
-        let handler = must("get_miss_handler", answer)?;
-        let mut record = self.lane.record.lock();
-        record.event(
-            key,
-            invoked,
-            true,
-            Did::Start {
-                write: number,
-                dropped: false,
-            },
-        );
-        if let Some(write) = record.write(number) {
-            write.tag = handler.streaming_write_tag().map(<[u8]>::to_vec);
-        }
-        drop(record);
-        self.writer = Some((handler, number));
-        Ok(())
-    }
-
-    async fn write(&mut self, size: usize, eof: bool, polls_max: Option<u8>) -> Checked<bool> {
-        let Some((handler, number)) = &mut self.writer else {
-            return Ok(false);
-        };
-        let number = *number;
-        let data = {
-            let mut record = self.lane.record.lock();
-            let Some(write) = record.write(number).filter(|write| !write.ended) else {
-                return Ok(false);
-            };
-            write.given += size;
-            write.ended = eof;
-            body(number, write.given).slice(write.written..)
-        };
-        let what = format!("v{number}.write_body({size}, eof {eof})");
-        let future = handler.write_body(data, eof);
-        let Some(answer) = self.lane.call(what, polls_max, None, future).await else {
-            // That is all that a core does after a call that it gave up.
-            self.drop_writer(true);
-            return Ok(true);
-        };
-        self.lane.came_to(&show_answer(&answer, |()| "Ok".to_owned()));
-        must("write_body", answer)?;
-        if let Some(write) = self.lane.record.lock().write(number) {
-            write.written = write.given;
-        }
-        Ok(true)
-    }
-
-    async fn finish(&mut self, polls_max: Option<u8>) -> Checked<bool> {
-        let Some((handler, number)) = self.writer.take() else {
-            return Ok(false);
-        };
-        let (key, invoked) = {
-            let mut record = self.lane.record.lock();
-            let key = record.write(number).map_or(0, |write| {
-                write.ended = true;
-                write.key
-            });
-            record.disturb(key, false);
-            (key, record.now)
-        };
-        let future = handler.finish();
-        let answer = self
-            .lane
-            .call(format!("v{number}.finish()"), polls_max, None, future)
-            .await;
-        if let Some(answer) = &answer {
-            self.lane.came_to(&show_answer(answer, |_| "Ok".to_owned()));
-        }
-        let mut record = self.lane.record.lock();
-        record.disturb(key, answer.is_none());
-        let stored = answer.as_ref().map(Result::is_ok);
-        if stored != Some(true) {
-            record
-                .write(number)
-                .into_iter()
-                .for_each(|write| write.dropped = true);
-        }
-        if stored.is_none() {
-            let gone = Did::Drop {
-                write: number,
-                for_a_while: true,
-            };
-            let now = record.now;
-            record.event(key, now, true, gone);
-        }
-        record.event(
-            key,
-            invoked,
-            stored.is_some(),
-            Did::Finish {
-                write: number,
-                stored,
-            },
-        );
-        Ok(true)
-    }
-
-    /// Gives the write up, if there is one.
-    fn drop_writer(&mut self, in_a_call: bool) -> bool {
-        let Some((handler, number)) = self.writer.take() else {
-            return false;
-        };
-        drop(handler);
-        let mut record = self.lane.record.lock();
-        record.say(&format!(
-            "{}v{number} is dropped",
-            if in_a_call { ", " } else { "" }
-        ));
-        let key = record.write(number).map_or(0, |write| {
-            write.dropped = true;
-            write.key
-        });
-        let now = record.now;
-        let did = Did::Drop {
-            write: number,
-            for_a_while: in_a_call,
-        };
-        record.event(key, now, true, did);
-        true
     }
 
     async fn lookup(&mut self, key: u8, polls_max: Option<u8>) -> Checked<()> {

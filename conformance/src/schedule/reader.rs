@@ -1,6 +1,7 @@
 //! What the bytes that a hit yields have to be: a prefix of what one write wrote, and the end only where it ended.
 
-use super::client::{Hit, Lane};
+use super::client::Hit;
+use super::lane::Lane;
 use super::linearize::Did;
 use super::record::{Inner, Write};
 use crate::content::body;

@@ -103,7 +103,7 @@ fn every_checked_rule_has_a_defect() {
     assert!(bare.is_empty(), "checked rules that no defect breaks: {bare:?}");
 }
 
-/// Four mistakes that only show between the polls of others are told with the calls of each client beside each other.
+/// A mistake that only shows between the polls of others is told with the calls of each client beside each other.
 #[test]
 fn a_broken_schedule_is_drawn_as_lanes() {
     let report = judged(Defect::PurgeChecksThenActs, |rule| rule.id == "MODEL-SCHEDULE");
@@ -115,7 +115,6 @@ fn a_broken_schedule_is_drawn_as_lanes() {
     let [failure] = failures[..] else {
         panic!("{failures:?}")
     };
-    println!("{failure}");
     assert!(
         failure.actual.contains("purge(k0, Invalidation) -> true"),
         "{failure}"

@@ -1,7 +1,7 @@
 //! What checks and then acts, with a pause between: each call alone is right.
 
 use crate::body::pause;
-use crate::storage::{State, lock};
+use crate::storage::{Live, State, lock};
 use forebay_core::{CacheMeta, HashBinary, PurgeType};
 use std::sync::Mutex;
 
@@ -42,15 +42,11 @@ pub(crate) async fn update(state: &Mutex<State>, key: HashBinary, meta: &CacheMe
 }
 
 /// `finish` gives the old entry the new meta before it gives it the new body.
-pub(crate) async fn publish_meta(state: &Mutex<State>, number: u64) {
+pub(crate) async fn publish_meta(state: &Mutex<State>, live: &Live) {
+    if let Some(old) = lock(state).entries.get_mut(&live.key)
+        && !live.invalidated
     {
-        let mut state = lock(state);
-        let live = state.live.get(&number).filter(|live| !live.invalidated).cloned();
-        if let Some(live) = live
-            && let Some(old) = state.entries.get_mut(&live.key)
-        {
-            old.meta = live.meta;
-        }
+        old.meta = live.meta.clone();
     }
     pause().await;
 }

@@ -105,9 +105,6 @@ impl HandleMiss for Write {
 
     async fn finish(self: Box<Self>) -> Result<MissFinishType> {
         self.body.complete()?;
-        if self.defect == Defect::MetaBeforeBody {
-            crate::race::publish_meta(&self.state, self.number).await;
-        }
         let live = lock(&self.state).live.remove(&self.number);
         if self.defect == Defect::GapAtFinish {
             // It is off the list of writes, and not yet an entry.
@@ -118,6 +115,9 @@ impl HandleMiss for Write {
             !live.invalidated || self.defect != Defect::FinishAfterPurgePanics,
             "the write was purged"
         );
+        if self.defect == Defect::MetaBeforeBody {
+            crate::race::publish_meta(&self.state, &live).await;
+        }
         if self.defect == Defect::DiesAtFinish {
             Self::die_at_finish(&mut live, self.defect)?;
         }

@@ -4,6 +4,11 @@
 //! the commit: what it says, in order, is what is stored. One thread per store writes it, and the oldest segment goes as
 //! a whole when room is needed. `FORMAT.md` in this crate describes every byte.
 //!
+//! Where the disk is full before the capacity is, the store shrinks to what the disk has and goes on storing. A write
+//! that fails for good is not admitted, and its body still reaches those who read it, out of memory, within
+//! [`DiskOptions::in_flight_bytes`]. For [a while](DiskOptions::pause_after_failure) no other write begins. Entries that
+//! are stored are served all the time, and [`DiskStats`] counts what happened.
+//!
 //! ```no_run
 //! use forebay_core::{CacheKey, SpanHandle, Storage};
 //! use forebay_disk::DiskOptions;

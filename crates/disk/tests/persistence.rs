@@ -383,6 +383,41 @@ async fn files_are_their_owners_alone() {
     }
 }
 
+/// Found by cutting the power: a record was durable, the move of its body file to the record's segment was not. The open
+/// moved the file on, met it again when it came to that segment, took it for one that belongs to nothing, and removed it.
+#[tokio::test]
+async fn a_body_file_in_an_older_segment_than_its_record_is_moved_on_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY);
+    put(&store, "stays", &body(10, 1)).await.unwrap(); // and the first segment with it
+    put(&store, "large", &body(400_000, 1)).await.unwrap();
+    drop(store);
+    let store = open(dir.path(), CAPACITY);
+    assert!(
+        store
+            .update_meta(&key("large"), &meta("new"), &none())
+            .await
+            .unwrap()
+    );
+    drop(store);
+    let is_body = |path: &std::path::PathBuf| path.extension().is_some_and(|extension| extension == "body");
+    let moved = files(&dir.path().join("segments"))
+        .into_iter()
+        .find(is_body)
+        .unwrap();
+    assert!(moved.starts_with(dir.path().join("segments/00000001")));
+    let old = dir
+        .path()
+        .join("segments/00000000")
+        .join(moved.file_name().unwrap());
+    std::fs::rename(&moved, old).unwrap();
+    for _ in 0..2 {
+        let store = open(dir.path(), CAPACITY);
+        assert_eq!(get(&store, "large").await.unwrap(), body(400_000, 1));
+        assert!(moved.exists());
+    }
+}
+
 const CHILD_DIR: &str = "FOREBAY_DISK_TEST_CHILD_DIR";
 
 /// Not a test by itself: what the process does that the next test kills.

@@ -31,7 +31,7 @@ impl Writer {
             let active = self
                 .with_room(|writer| writer.new_segment(number))
                 .map_err(|error| self.failed("begin a segment", error))
-                .inspect_err(|error| self.store.pause(error))?;
+                .inspect_err(|error| self.pause(error))?;
             // Only now: a number that is left out would tell the next open that all before it was evicted.
             self.store.next_segment.fetch_add(1, Ordering::AcqRel);
             self.store.segments.insert(active.segment.clone());
@@ -164,7 +164,7 @@ impl Writer {
             Err(error) => {
                 let full = is_full(&error);
                 let error = self.failed("append to the log", error);
-                self.store.pause(&error);
+                self.pause(&error);
                 let error = error.to_string();
                 for pending in batch.pending {
                     self.fail(pending, &error);

@@ -41,6 +41,14 @@ impl Writer {
         }
     }
 
+    /// Notes that the disk has failed for good: for a while no write begins. What could not be kept of a segment that is
+    /// evicted is no such failure.
+    pub(super) fn pause(&self, error: &forebay_core::Error) {
+        if !self.full.evicting {
+            self.store.pause(error);
+        }
+    }
+
     /// Evicts the oldest segment because the disk is full; `false` if there is none that may go. The active one may only
     /// where no record waits to be written to it.
     pub(super) fn shrink(&mut self, active_too: bool) -> bool {

@@ -63,7 +63,7 @@ impl Writer {
             && let Err(error) = self.with_room(|writer| spill.move_to(writer.active_body(generation)))
         {
             let error = self.failed("move a body file into its segment", error);
-            self.store.pause(&error);
+            self.pause(&error);
             let _ = reply.send(Err(error));
             return;
         }

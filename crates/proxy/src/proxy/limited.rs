@@ -157,8 +157,14 @@ mod tests {
     /// Over a store in memory: the limit, the storage, and what remembers.
     fn limited(max_body_bytes: usize) -> (&'static Limited, &'static TooLarge) {
         let memory = forebay_memory::MemoryOptions::new(1 << 20).build().unwrap();
+        limited_over(forebay_pingora::leak(std::sync::Arc::new(memory)), max_body_bytes)
+    }
+
+    fn limited_over(
+        inner: &'static (dyn Storage + Sync),
+        max_body_bytes: usize,
+    ) -> (&'static Limited, &'static TooLarge) {
         let too_large: &TooLarge = Box::leak(Box::new(TooLarge::new()));
-        let inner = forebay_pingora::leak(std::sync::Arc::new(memory));
         (
             Box::leak(Box::new(Limited::new(inner, max_body_bytes, too_large))),
             too_large,
@@ -201,6 +207,25 @@ mod tests {
             assert!(!is_stored(storage, &key).await);
             assert!(!too_large.cacheable_prediction(&key));
         }
+    }
+
+    /// An error at the end made pingora disable the cache under the reader that still served the client.
+    #[tokio::test]
+    async fn a_body_that_the_disk_fails_for_reaches_its_readers_whole_and_is_not_stored() {
+        use forebay_disk::io::{Fault, FaultyIo, Operation};
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        let disk = forebay_disk::DiskOptions::new(dir.path()).io(io.clone());
+        let disk = forebay_pingora::leak(std::sync::Arc::new(disk.open().unwrap()));
+        let (storage, _) = limited_over(disk, 100);
+        io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(28)));
+        let key = CacheKey::new("a", "");
+        let mut follower = fill(storage, &key, true).await;
+        let mut body = Vec::new();
+        while let Some(chunk) = follower.read_body().await.unwrap() {
+            body.extend(chunk);
+        }
+        assert_eq!(body, b"firstsecond");
+        assert!(!is_stored(storage, &key).await);
     }
 
     #[tokio::test]
