@@ -67,25 +67,51 @@ impl DiskStorage {
     }
 
     fn live_hit(&self, write: Arc<LiveWrite<Spilled>>) -> (CacheMeta, HitHandler) {
-        self.store().counters.hits.add(1);
         (write.meta().clone(), Box::new(LiveHit::new(self.store(), write)))
+    }
+
+    /// Finds a write in progress, else a stored entry. What is damaged is dropped and is a miss; what the disk fails to
+    /// give is a miss.
+    async fn find(&self, key: &HashBinary) -> Option<(CacheMeta, HitHandler)> {
+        let store = self.store();
+        for _ in 0..MOVES_MAX {
+            // Each time round: a write may have begun while a moved entry was looked for.
+            if let Some(write) = store.live.newest(key) {
+                return Some(self.live_hit(write));
+            }
+            let slot = store.index.touch(key)?;
+            match open_entry(store, key, slot).await {
+                Ok(Some(found)) => return Some(found),
+                Ok(None) => {} // its segment went away, and the slot with it
+                Err(Failure::Damaged(what)) => {
+                    if store.heal(*key, slot, what).await {
+                        return None;
+                    }
+                }
+                Err(Failure::Io(error)) => {
+                    store.counters.read_errors.add(1);
+                    log::warn!("cannot read entry {}, taken for a miss: {error}", slot.generation);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn count<T>(&self, found: &Option<T>) {
+        let counters = &self.store().counters;
+        match found {
+            Some(_) => counters.hits.add(1),
+            None => counters.misses.add(1),
+        }
     }
 }
 
 #[async_trait]
 impl Storage for DiskStorage {
     async fn lookup(&self, key: &CacheKey, _: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
-        let key = key.combined_bin();
-        if let Some(write) = self.store().live.newest(&key) {
-            return Ok(Some(self.live_hit(write)));
-        }
-        let found = find(self.store(), &key).await;
-        let counters = &self.store().counters;
-        if found.is_some() {
-            counters.hits.add(1)
-        } else {
-            counters.misses.add(1)
-        }
+        let found = self.find(&key.combined_bin()).await;
+        self.count(&found);
         Ok(found)
     }
 
@@ -99,6 +125,7 @@ impl Storage for DiskStorage {
             return self.lookup(key, trace).await;
         };
         let write = self.store().live.by_tag(&key.combined_bin(), tag);
+        self.count(&write);
         Ok(write.map(|write| self.live_hit(write)))
     }
 
@@ -184,31 +211,6 @@ fn exact_id(target: PurgeTarget<'_>) -> Option<forebay_core::CacheEntryId> {
         PurgeTarget::Active(_) => None,
         PurgeTarget::Exact(_, id) => Some(id),
     }
-}
-
-/// Finds a stored entry. What is damaged is dropped and is a miss; what the disk fails to give is a miss.
-async fn find(store: &Arc<Store>, key: &HashBinary) -> Option<(CacheMeta, HitHandler)> {
-    for _ in 0..MOVES_MAX {
-        let slot = store.index.touch(key)?;
-        let failure = match open_entry(store, key, slot).await {
-            Ok(Some(found)) => return Some(found),
-            Ok(None) => continue, // its segment went away, and the slot with it
-            Err(failure) => failure,
-        };
-        match failure {
-            Failure::Damaged(what) => {
-                if store.heal(*key, slot, what).await {
-                    return None;
-                }
-            }
-            Failure::Io(error) => {
-                store.counters.read_errors.add(1);
-                log::warn!("cannot read entry {}, taken for a miss: {error}", slot.generation);
-                return None;
-            }
-        }
-    }
-    None
 }
 
 async fn open_entry(
