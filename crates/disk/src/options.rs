@@ -22,7 +22,8 @@ pub enum Sync {
     Never,
     /// At least this often while there is something to sync: a crash of the machine loses what is younger.
     Interval(Duration),
-    /// Before `finish` returns: a crash of the machine loses nothing that was finished.
+    /// Before `finish` returns: a crash of the machine loses nothing that was finished, but for the old entry of a key
+    /// whose replacement was being written at that moment: it may be a miss.
     Always,
 }
 
