@@ -1,0 +1,3 @@
+//! Ours and the peers, measured side by side: what `cargo xtask bench` runs.
+
+pub mod measurement;
