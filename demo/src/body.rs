@@ -1,10 +1,10 @@
 //! Bodies that both ends can compute: any range of any length, from a seed, without storing them.
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// The bytes `[start, end)` of the endless body that belongs to `seed`.
 pub fn bytes(seed: &str, start: u64, end: u64) -> Vec<u8> {
-    let seed = xxh3_64(seed.as_bytes());
+    let seed = XxHash3_64::oneshot(seed.as_bytes());
     let mut out = Vec::with_capacity((end - start + 16) as usize);
     let first_word = start / 8;
     for word in first_word..end.div_ceil(8) {
@@ -17,7 +17,7 @@ pub fn bytes(seed: &str, start: u64, end: u64) -> Vec<u8> {
 
 /// A fingerprint of a body, to compare and to print.
 pub fn hash(body: &[u8]) -> u64 {
-    xxh3_64(body)
+    XxHash3_64::oneshot(body)
 }
 
 /// The finalizer of SplitMix64: neighbouring inputs give unrelated words, so that a shifted body never looks right.

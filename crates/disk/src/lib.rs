@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod buffers;
 mod follow;
 mod format;
 mod hit;

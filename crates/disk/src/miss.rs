@@ -2,7 +2,7 @@
 
 use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX};
 use crate::io::is_full;
-use crate::spill::{BlockHasher, Spill};
+use crate::spill::{Spill, table_of};
 use crate::store::{Spilled, Store};
 use crate::writer::{Commit, CommitBody, Op};
 use async_trait::async_trait;
@@ -245,15 +245,8 @@ impl DiskMiss {
         let start = self.spilled_bytes();
         let chunks = self.guard.body().chunks_between(start, body_len);
         if self.spill.is_none() && body_len <= INLINE_BYTES_MAX as u64 {
-            let mut hasher = BlockHasher::new(self.store.id.generation_seed(generation));
-            chunks.iter().for_each(|chunk| hasher.update(chunk));
-            return Ok((
-                CommitBody::Inline {
-                    chunks,
-                    table: hasher.take_rest(),
-                },
-                body_len,
-            ));
+            let table = table_of(&chunks, self.store.id.generation_seed(generation));
+            return Ok((CommitBody::Inline { chunks, table }, body_len));
         }
         let end_bytes = crate::format::body::file_bytes(body_len) - body_len;
         let room = body_len - start + end_bytes + crate::segment::disk_bytes(1);

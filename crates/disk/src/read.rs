@@ -1,16 +1,15 @@
 //! Reading and checking what is stored.
 
 use crate::format::record::{ALIGN, Header, Kind};
-use crate::format::{StoreId, blocks_match, body};
+use crate::format::{StoreId, blocks_match, body, checksum};
 use crate::index::Slot;
-use crate::io::{File, OpenMode, read_full};
-use crate::segment::Layout;
+use crate::io::{File, Io, OpenMode, read_full, read_full_nowait};
 use crate::store::Store;
 use bytes::Bytes;
 use forebay_core::HashBinary;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Why something stored could not be read.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ impl Stored {
         }
         let seed = id.generation_seed(header.generation);
         let meta = bytes.slice(header.meta_at()..header.body_at());
-        if xxh3_64_with_seed(&meta, seed) != header.meta_checksum {
+        if checksum(&meta, seed) != header.meta_checksum {
             return Err(Failure::Damaged("its meta is damaged"));
         }
         let mut inline_body = Bytes::new();
@@ -88,11 +87,28 @@ pub(crate) struct BodyFile {
 
 impl BodyFile {
     /// Opens the body file of a record and checks its table. Blocks on the disk.
-    pub(crate) fn open(
-        io: &dyn crate::io::Io,
-        layout: &Layout,
+    pub(crate) fn open(io: &dyn Io, path: &Path, id: StoreId, stored: &Stored) -> Result<BodyFile, Failure> {
+        let file = io.open(path, OpenMode::Read)?;
+        let read = |file: &dyn File, buffer: &mut [u8], offset| read_full(file, buffer, offset);
+        BodyFile::check(file, read, id, stored)
+    }
+
+    /// The same where nothing has to be waited for; else an error.
+    pub(crate) fn open_nowait(
+        io: &dyn Io,
+        path: &Path,
         id: StoreId,
-        segment: u32,
+        stored: &Stored,
+    ) -> Result<BodyFile, Failure> {
+        let file = io.open_nowait(path)?;
+        let read = |file: &dyn File, buffer: &mut [u8], offset| read_full_nowait(file, buffer, offset);
+        BodyFile::check(file, read, id, stored)
+    }
+
+    fn check(
+        file: Arc<dyn File>,
+        read: impl FnOnce(&dyn File, &mut [u8], u64) -> io::Result<()>,
+        id: StoreId,
         stored: &Stored,
     ) -> Result<BodyFile, Failure> {
         let Header {
@@ -101,12 +117,11 @@ impl BodyFile {
             body_len,
             ..
         } = stored.header;
-        let file = io.open(&layout.body(segment, generation), OpenMode::Read)?;
         if file.len_bytes()? != body::file_bytes(body_len) {
             return Err(Failure::Damaged("its body file has another length"));
         }
         let mut end = vec![0; (body::file_bytes(body_len) - body_len) as usize];
-        read_full(&*file, &mut end, body_len)?;
+        read(&*file, &mut end, body_len)?;
         let seed = id.generation_seed(generation);
         let table_checksum = stored.table.first().copied().unwrap_or_default();
         let table = body::decode_end(&end, &key, generation, body_len, table_checksum, seed)
@@ -128,15 +143,17 @@ impl Store {
         offset: u64,
         len_bytes: usize,
     ) -> io::Result<Bytes> {
-        let mut buffer = vec![0; len_bytes];
-        if matches!(file.read_at_nowait(&mut buffer, offset), Ok(n) if n == len_bytes) {
-            return Ok(buffer.into());
-        }
+        let buffer = self.buffers.take(len_bytes);
+        let buffer = match buffer.fill(|bytes| read_full_nowait(&**file, bytes, offset)) {
+            Ok(bytes) => return Ok(bytes),
+            Err((buffer, _)) => buffer, // the read that may wait says what is wrong
+        };
         self.counters.fallback_reads.add(1);
         let file = file.clone();
         self.pool
-            .run(move || read_full(&*file, &mut buffer, offset).map(|()| buffer.into()))
+            .run(move || buffer.fill(|bytes| read_full(&*file, bytes, offset)))
             .await?
+            .map_err(|(_, error)| error)
     }
 
     /// Reads and checks the record of a slot.

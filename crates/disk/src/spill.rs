@@ -1,15 +1,16 @@
 //! Body files of writes in progress: what has outgrown memory, before the log knows of it.
 
-use crate::format::{BLOCK_BYTES, body};
+use crate::format::{BLOCK_BYTES, body, checksum};
 use crate::io::{File, Io, OpenMode, write_full};
 use bytes::Bytes;
 use forebay_core::HashBinary;
 use parking_lot::RwLock;
+use std::hash::Hasher;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use xxhash_rust::xxh3::Xxh3;
+use twox_hash::XxHash3_64;
 
 /// The part that followers share: they read what memory has let go of, and check it.
 #[derive(Debug)]
@@ -141,50 +142,66 @@ impl Drop for Spill {
     }
 }
 
+/// The checksum table of a whole body.
+pub(crate) fn table_of(chunks: &[Bytes], seed: u64) -> Vec<u64> {
+    if let [whole] = chunks {
+        return whole.chunks(BLOCK_BYTES).map(|block| checksum(block, seed)).collect();
+    }
+    let mut hasher = BlockHasher::new(seed);
+    chunks.iter().for_each(|chunk| hasher.update(chunk));
+    hasher.take_rest()
+}
+
 /// Computes the checksum table of a body that comes in pieces of any size.
-pub(crate) struct BlockHasher {
-    hasher: Box<Xxh3>, // half a kilobyte of state
-    filled: usize,
+struct BlockHasher {
+    seed: u64,
+    /// The block that was begun, and how much of it there is.
+    begun: Option<(Box<XxHash3_64>, usize)>,
     done: Vec<u64>,
 }
 
 impl BlockHasher {
-    pub(crate) fn new(seed: u64) -> Self {
+    fn new(seed: u64) -> Self {
         BlockHasher {
-            hasher: Box::new(Xxh3::with_seed(seed)),
-            filled: 0,
+            seed,
+            begun: None,
             done: Vec::new(),
         }
     }
 
-    pub(crate) fn update(&mut self, mut bytes: &[u8]) {
+    fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.filled));
-            self.hasher.update(now);
-            self.filled += now.len();
+            if self.begun.is_none() && bytes.len() >= BLOCK_BYTES {
+                let (block, later) = bytes.split_at(BLOCK_BYTES);
+                self.done.push(checksum(block, self.seed));
+                bytes = later;
+                continue;
+            }
+            let seed = self.seed;
+            let begin = || (Box::new(XxHash3_64::with_seed(seed)), 0);
+            let (hasher, filled) = self.begun.get_or_insert_with(begin);
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - *filled));
+            hasher.write(now);
+            *filled += now.len();
             bytes = later;
-            if self.filled == BLOCK_BYTES {
+            if *filled == BLOCK_BYTES {
                 self.end_block();
             }
         }
     }
 
     fn end_block(&mut self) {
-        self.done.push(self.hasher.digest());
-        self.hasher.reset();
-        self.filled = 0;
+        self.done.extend(self.begun.take().map(|(hasher, _)| hasher.finish()));
     }
 
     /// The checksums of whole blocks that were not taken yet.
-    pub(crate) fn take_whole(&mut self) -> Vec<u64> {
+    fn take_whole(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.done)
     }
 
     /// The same, and of the last block, which may be shorter.
-    pub(crate) fn take_rest(&mut self) -> Vec<u64> {
-        if self.filled > 0 {
-            self.end_block();
-        }
+    fn take_rest(&mut self) -> Vec<u64> {
+        self.end_block();
         self.take_whole()
     }
 }

@@ -235,9 +235,11 @@ async fn open_entry(
 }
 
 async fn open_body(store: &Arc<Store>, segment: u32, stored: Stored) -> Result<BodyFile, Failure> {
-    let (io, layout, id) = (store.options.io.clone(), store.layout.clone(), store.id);
-    store
-        .pool
-        .run(move || BodyFile::open(&*io, &layout, id, segment, &stored))
-        .await?
+    let (io, id) = (store.options.io.clone(), store.id);
+    let path = store.layout.body(segment, stored.header.generation);
+    if let Ok(body) = BodyFile::open_nowait(&*io, &path, id, &stored) {
+        return Ok(body);
+    }
+    let open = move || BodyFile::open(&*io, &path, id, &stored);
+    store.pool.run(open).await?
 }

@@ -1,5 +1,6 @@
 //! What all parts of an open store share.
 
+use crate::buffers::Buffers;
 use crate::format::StoreId;
 use crate::index::Index;
 use crate::io::{File, Io};
@@ -30,6 +31,7 @@ pub(crate) struct Store {
     pub(crate) live: Arc<LiveWrites<Spilled>>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) pool: Pool,
+    pub(crate) buffers: Buffers,
     pub(crate) queue: Queue,
     /// Bytes of body files of writes in progress.
     pub(crate) spilling: Arc<AtomicU64>,
@@ -62,6 +64,7 @@ impl Store {
             live: Arc::default(),
             counters: Arc::default(),
             pool: Pool::default(),
+            buffers: Buffers::default(),
             queue: Queue::default(),
             spilling: Arc::default(),
             next_segment: AtomicU32::new(found.next_segment),

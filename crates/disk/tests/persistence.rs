@@ -305,7 +305,7 @@ async fn another_version_is_refused_and_left_alone() {
         let path = dir.path().join("FORMAT");
         let mut format = std::fs::read(&path).unwrap();
         format[8] = 99;
-        let checksum = xxhash_rust::xxh3::xxh3_64_with_seed(&format[..56], 0);
+        let checksum = twox_hash::XxHash3_64::oneshot_with_seed(0, &format[..56]);
         format[56..].copy_from_slice(&checksum.to_le_bytes());
         std::fs::write(&path, &format).unwrap();
         assert!(refusal(dir.path()).contains("version 99"));

@@ -1,8 +1,7 @@
 //! What follows the body in a body file: the checksums of its blocks, and a footer that says whose they are.
 
-use super::{blocks, u64_at};
+use super::{blocks, checksum, u64_at};
 use forebay_core::HashBinary;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The footer at the very end of the file.
 pub(crate) const FOOTER_BYTES: usize = 64;
@@ -24,14 +23,14 @@ pub(crate) fn encode_end(
     generation_seed: u64,
 ) -> (Vec<u8>, u64) {
     let mut out: Vec<u8> = table.iter().flat_map(|checksum| checksum.to_le_bytes()).collect();
-    let table_checksum = xxh3_64_with_seed(&out, generation_seed);
+    let table_checksum = checksum(&out, generation_seed);
     let mut footer = [0; FOOTER_BYTES];
     footer[..8].copy_from_slice(&MAGIC);
     footer[8..24].copy_from_slice(key);
     footer[24..32].copy_from_slice(&generation.to_le_bytes());
     footer[32..40].copy_from_slice(&body_len.to_le_bytes());
     footer[40..48].copy_from_slice(&table_checksum.to_le_bytes());
-    let checksum = xxh3_64_with_seed(&footer[..CHECKSUM_AT], generation_seed);
+    let checksum = checksum(&footer[..CHECKSUM_AT], generation_seed);
     footer[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
     out.extend_from_slice(&footer);
     (out, table_checksum)
@@ -53,7 +52,7 @@ pub(crate) fn decode_end(
         && u64_at(footer, 24) == generation
         && u64_at(footer, 32) == body_len
         && u64_at(footer, 40) == table_checksum
-        && u64_at(footer, CHECKSUM_AT) == xxh3_64_with_seed(&footer[..CHECKSUM_AT], generation_seed)
-        && xxh3_64_with_seed(table, generation_seed) == table_checksum;
+        && u64_at(footer, CHECKSUM_AT) == checksum(&footer[..CHECKSUM_AT], generation_seed)
+        && checksum(table, generation_seed) == table_checksum;
     valid.then(|| table.chunks_exact(8).map(|chunk| u64_at(chunk, 0)).collect())
 }

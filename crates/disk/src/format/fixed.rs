@@ -1,7 +1,6 @@
 //! The two fixed blocks of 64 bytes: the FORMAT file of a store, and the start of a segment's log.
 
-use super::{StoreId, VERSION, u32_at, u64_at};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use super::{StoreId, VERSION, checksum, u32_at, u64_at};
 
 /// The length of either.
 pub(crate) const FIXED_BYTES: usize = 64;
@@ -59,7 +58,7 @@ fn encode(magic: [u8; 8], store: StoreId, number: u32) -> [u8; FIXED_BYTES] {
     out[8..12].copy_from_slice(&VERSION.to_le_bytes());
     out[12..16].copy_from_slice(&number.to_le_bytes());
     out[16..24].copy_from_slice(&store.0.to_le_bytes());
-    let checksum = xxh3_64_with_seed(&out[..CHECKSUM_AT], 0);
+    let checksum = checksum(&out[..CHECKSUM_AT], 0);
     out[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
     out
 }
@@ -71,5 +70,5 @@ fn decode(magic: [u8; 8], bytes: &[u8]) -> Option<(StoreId, u32)> {
 }
 
 fn checksum_matches(bytes: &[u8]) -> bool {
-    u64_at(bytes, CHECKSUM_AT) == xxh3_64_with_seed(&bytes[..CHECKSUM_AT], 0)
+    u64_at(bytes, CHECKSUM_AT) == checksum(&bytes[..CHECKSUM_AT], 0)
 }

@@ -1,9 +1,8 @@
 //! The footer of a sealed log: one item per record, so that opening a store reads no records.
 
 use super::record::Kind;
-use super::{u32_at, u64_at};
+use super::{checksum, u32_at, u64_at};
 use forebay_core::HashBinary;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// One item.
 pub(crate) const ITEM_BYTES: usize = 48;
@@ -57,8 +56,8 @@ pub(crate) fn encode(items: &[Item], items_at: u64, segment_seed: u64) -> Vec<u8
     tail[..8].copy_from_slice(&MAGIC);
     tail[8..12].copy_from_slice(&(items.len() as u32).to_le_bytes());
     tail[16..24].copy_from_slice(&items_at.to_le_bytes());
-    tail[24..32].copy_from_slice(&xxh3_64_with_seed(&out, segment_seed).to_le_bytes());
-    let checksum = xxh3_64_with_seed(&tail[..CHECKSUM_AT], segment_seed);
+    tail[24..32].copy_from_slice(&checksum(&out, segment_seed).to_le_bytes());
+    let checksum = checksum(&tail[..CHECKSUM_AT], segment_seed);
     tail[CHECKSUM_AT..].copy_from_slice(&checksum.to_le_bytes());
     out.extend_from_slice(&tail);
     out
@@ -68,7 +67,7 @@ pub(crate) fn encode(items: &[Item], items_at: u64, segment_seed: u64) -> Vec<u8
 pub(crate) fn decode_tail(bytes: &[u8], log_len: u64, segment_seed: u64) -> Option<Tail> {
     let valid = bytes.len() == TAIL_BYTES
         && bytes[..8] == MAGIC
-        && u64_at(bytes, CHECKSUM_AT) == xxh3_64_with_seed(&bytes[..CHECKSUM_AT], segment_seed);
+        && u64_at(bytes, CHECKSUM_AT) == checksum(&bytes[..CHECKSUM_AT], segment_seed);
     let tail = valid.then(|| Tail {
         count: u32_at(bytes, 8),
         items_at: u64_at(bytes, 16),
@@ -83,7 +82,7 @@ pub(crate) fn decode_tail(bytes: &[u8], log_len: u64, segment_seed: u64) -> Opti
 
 /// The items before this tail; `None` if damaged.
 pub(crate) fn decode_items(bytes: &[u8], tail: &Tail, segment_seed: u64) -> Option<Vec<Item>> {
-    if bytes.len() != tail.items_bytes() || xxh3_64_with_seed(bytes, segment_seed) != tail.items_checksum {
+    if bytes.len() != tail.items_bytes() || checksum(bytes, segment_seed) != tail.items_checksum {
         return None;
     }
     bytes.chunks_exact(ITEM_BYTES).map(decode_item).collect()

@@ -7,7 +7,7 @@ pub(crate) mod record;
 #[cfg(test)]
 mod tests;
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use twox_hash::XxHash3_64;
 
 /// The version of the format that this code reads and writes.
 pub(crate) const VERSION: u32 = 1;
@@ -24,13 +24,18 @@ pub(crate) struct StoreId(pub(crate) u64);
 impl StoreId {
     /// The seed of what belongs to one segment's log.
     pub(crate) fn segment_seed(self, segment: u32) -> u64 {
-        xxh3_64_with_seed(&segment.to_le_bytes(), self.0)
+        checksum(&segment.to_le_bytes(), self.0)
     }
 
     /// The seed of the meta and body of one generation, wherever they lie.
     pub(crate) fn generation_seed(self, generation: u64) -> u64 {
-        xxh3_64_with_seed(&generation.to_le_bytes(), self.0)
+        checksum(&generation.to_le_bytes(), self.0)
     }
+}
+
+/// XXH3-64, the checksum of everything that is stored.
+pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
+    XxHash3_64::oneshot_with_seed(seed, bytes)
 }
 
 /// How many blocks a body of this length has.
@@ -43,7 +48,7 @@ pub(crate) fn blocks_match(bytes: &[u8], table: &[u64], first: usize, seed: u64)
     bytes
         .chunks(BLOCK_BYTES)
         .enumerate()
-        .all(|(i, block)| table.get(first + i) == Some(&xxh3_64_with_seed(block, seed)))
+        .all(|(i, block)| table.get(first + i) == Some(&checksum(block, seed)))
 }
 
 /// The little-endian integer at `at`, of bytes whose length was checked.

@@ -1,8 +1,7 @@
 //! One record of a log: fixed header, checksum table, meta, body, and a trailer that names the key once more.
 
-use super::{BLOCK_BYTES, INLINE_BYTES_MAX, blocks, u32_at, u64_at};
+use super::{BLOCK_BYTES, INLINE_BYTES_MAX, blocks, checksum, u32_at, u64_at};
 use forebay_core::{CacheMeta, HashBinary};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Records begin at multiples of this, so that an index entry stays small and a scan can find its way again.
 pub(crate) const ALIGN: usize = 64;
@@ -113,7 +112,7 @@ impl Header {
         let mut out = vec![0; padding];
         out.extend_from_slice(&self.key);
         out.extend_from_slice(&self.generation.to_le_bytes());
-        let checksum = xxh3_64_with_seed(&out[padding..], segment_seed);
+        let checksum = checksum(&out[padding..], segment_seed);
         out.extend_from_slice(&checksum.to_le_bytes());
         out
     }
@@ -154,7 +153,7 @@ impl Header {
 /// Key and generation that the trailer at the end of `bytes` names; `None` if there is none.
 pub(crate) fn decode_trailer(bytes: &[u8], segment_seed: u64) -> Option<(HashBinary, u64)> {
     let trailer = &bytes[bytes.len().checked_sub(TRAILER_BYTES)?..];
-    let valid = u64_at(trailer, 24) == xxh3_64_with_seed(&trailer[..24], segment_seed);
+    let valid = u64_at(trailer, 24) == checksum(&trailer[..24], segment_seed);
     valid.then(|| {
         trailer[..16]
             .try_into()
@@ -165,9 +164,9 @@ pub(crate) fn decode_trailer(bytes: &[u8], segment_seed: u64) -> Option<(HashBin
 
 /// Everything before the checksum and everything after it.
 fn head_checksum(head: &[u8], segment_seed: u64) -> u64 {
-    let fixed = xxh3_64_with_seed(&head[..CHECKSUM_AT], segment_seed);
+    let fixed = checksum(&head[..CHECKSUM_AT], segment_seed);
     match &head[HEADER_BYTES..] {
         [] => fixed,
-        table => xxh3_64_with_seed(table, fixed),
+        table => checksum(table, fixed),
     }
 }

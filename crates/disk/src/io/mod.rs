@@ -46,6 +46,10 @@ pub trait Io: Debug + Send + Sync + 'static {
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Opens a file; a new one is only its owner's (0600).
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>>;
+    /// As `open` to read, of a file whose names are in memory already; an error where that cannot be told.
+    fn open_nowait(&self, _path: &Path) -> io::Result<Arc<dyn File>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Moves a file within the store.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -99,6 +103,14 @@ pub(crate) fn read_full(file: &dyn File, mut buffer: &mut [u8], mut offset: u64)
         }
     }
     Ok(())
+}
+
+/// Fills the buffer with what is in memory already; where that is not all, or cannot be told, an error.
+pub(crate) fn read_full_nowait(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    match file.read_at_nowait(buffer, offset)? {
+        n if n == buffer.len() => Ok(()),
+        _ => Err(io::ErrorKind::WouldBlock.into()),
+    }
 }
 
 /// Writes all of the buffers, in as many calls as it takes.

@@ -1,7 +1,7 @@
 //! What the writer does for each operation, up to the record that it appends.
 
 use super::{After, Change, Commit, CommitBody, Pending, Reply, Writer};
-use crate::format::body;
+use crate::format::{body, checksum};
 use crate::format::record::{Header, Kind};
 use crate::index::Slot;
 use crate::read::{Failure, Stored};
@@ -9,7 +9,6 @@ use crate::store::weight_bytes;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use std::io;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 impl Writer {
     pub(super) fn commit(&mut self, commit: Commit) {
@@ -26,7 +25,7 @@ impl Writer {
             CommitBody::File { table_checksum, .. } => (Kind::FileEntry, vec![*table_checksum]),
         };
         let generation = guard.id().get();
-        let meta_checksum = xxh3_64_with_seed(&meta, self.id().generation_seed(generation));
+        let meta_checksum = checksum(&meta, self.id().generation_seed(generation));
         let meta_len = meta.len() as u32; // fits: CacheMeta::encode refuses what would not
         let header = Header {
             kind,
@@ -246,7 +245,7 @@ impl Writer {
         let seed = self.id().generation_seed(slot.generation);
         let header = Header {
             meta_len: meta.len() as u32, // fits: CacheMeta::encode refuses what would not
-            meta_checksum: xxh3_64_with_seed(&meta, seed),
+            meta_checksum: checksum(&meta, seed),
             ..stored.header
         };
         let moved_from =

@@ -1,0 +1,146 @@
+//! Buffers for reads that are used again: neither cleared nor given back to the system between two reads, which costs
+//! more than reading does.
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// Sizes of the buffers: a power of two, which bodies often are, with a quarter for the record around it.
+const SIZES: [usize; 7] = [
+    5 << 10,
+    10 << 10,
+    20 << 10,
+    40 << 10,
+    80 << 10,
+    160 << 10,
+    320 << 10,
+];
+/// So much of each size is kept at most, in bytes.
+const KEPT_BYTES: usize = 2 << 20;
+const KEPT_BUFFERS_MAX: usize = 64;
+
+/// The buffers that nobody uses at the moment.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    idle: Arc<Idle>,
+}
+
+/// By size; the one that came back last, which the processor's caches may still hold, goes out first.
+type Idle = [Mutex<Vec<Box<[u8]>>>; SIZES.len()];
+
+impl fmt::Debug for Buffers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let idle_buffers: usize = self.idle.iter().map(|idle| idle.lock().len()).sum();
+        f.debug_struct("Buffers").field("idle_buffers", &idle_buffers).finish()
+    }
+}
+
+impl Buffers {
+    /// A buffer of exactly this length, whose contents are anything.
+    pub(crate) fn take(&self, len_bytes: usize) -> Buffer {
+        let size = SIZES.iter().position(|size| len_bytes <= *size);
+        // Small ones the allocator has at hand; huge ones are too rare to keep.
+        let Some(size) = size.filter(|_| len_bytes > SIZES[0] / 2) else {
+            return Buffer {
+                bytes: vec![0; len_bytes].into(),
+                len_bytes,
+                home: None,
+            };
+        };
+        let used = self.idle[size].lock().pop();
+        Buffer {
+            bytes: used.unwrap_or_else(|| vec![0; SIZES[size]].into()),
+            len_bytes,
+            home: Some((self.idle.clone(), size)),
+        }
+    }
+}
+
+/// One buffer; it goes back when the last `Bytes` of it is dropped.
+pub(crate) struct Buffer {
+    bytes: Box<[u8]>,
+    len_bytes: usize,
+    /// Where it goes, and under which size.
+    home: Option<(Arc<Idle>, usize)>,
+}
+
+impl Buffer {
+    /// Fills the whole buffer; what of it is not filled must not be read.
+    pub(crate) fn fill(mut self, read: impl FnOnce(&mut [u8]) -> io::Result<()>) -> Result<Bytes, (Buffer, io::Error)> {
+        match read(&mut self.bytes[..self.len_bytes]) {
+            Ok(()) => Ok(self.into_bytes()),
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    fn into_bytes(mut self) -> Bytes {
+        match self.home {
+            Some(_) => Bytes::from_owner(self),
+            None => std::mem::take(&mut self.bytes).into(),
+        }
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.len_bytes]
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some((idle, size)) = &self.home {
+            let mut idle = idle[*size].lock();
+            if idle.len() < (KEPT_BYTES / SIZES[*size]).min(KEPT_BUFFERS_MAX) {
+                idle.push(std::mem::take(&mut self.bytes));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(buffers: &Buffers, len_bytes: usize, byte: u8) -> Bytes {
+        let fill = |bytes: &mut [u8]| {
+            bytes.fill(byte);
+            Ok(())
+        };
+        buffers.take(len_bytes).fill(fill).ok().unwrap()
+    }
+
+    #[test]
+    fn a_buffer_has_the_length_that_was_asked_for_and_what_was_read() {
+        let buffers = Buffers::default();
+        for len_bytes in [0, 1, 4096, 5120, 5121, 20_480, 320 << 10, (320 << 10) + 1] {
+            for byte in [1, 2] {
+                assert_eq!(filled(&buffers, len_bytes, byte), vec![byte; len_bytes]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_only_when_nothing_of_it_is_left() {
+        let buffers = Buffers::default();
+        let first = filled(&buffers, 16 << 10, 1);
+        let part = first.slice(100..200);
+        let address = first.as_ptr();
+        drop(first);
+        assert_ne!(filled(&buffers, 16 << 10, 2).as_ptr(), address);
+        assert_eq!(part, [1; 100][..]);
+        drop(part);
+        assert_eq!(filled(&buffers, 16 << 10, 3).as_ptr(), address);
+    }
+
+    #[test]
+    fn a_read_that_fails_gives_the_buffer_for_another_try() {
+        let buffers = Buffers::default();
+        let failing = buffers.take(9000).fill(|_| Err(io::ErrorKind::WouldBlock.into()));
+        let (buffer, error) = failing.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(buffer.fill(|bytes| { bytes.fill(7); Ok(()) }).ok().unwrap(), vec![7; 9000]);
+    }
+}
