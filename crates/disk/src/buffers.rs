@@ -33,7 +33,9 @@ type Idle = [Mutex<Vec<Box<[u8]>>>; SIZES.len()];
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let idle_buffers: usize = self.idle.iter().map(|idle| idle.lock().len()).sum();
-        f.debug_struct("Buffers").field("idle_buffers", &idle_buffers).finish()
+        f.debug_struct("Buffers")
+            .field("idle_buffers", &idle_buffers)
+            .finish()
     }
 }
 
@@ -68,7 +70,10 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     /// Fills the whole buffer; what of it is not filled must not be read.
-    pub(crate) fn fill(mut self, read: impl FnOnce(&mut [u8]) -> io::Result<()>) -> Result<Bytes, (Buffer, io::Error)> {
+    pub(crate) fn fill(
+        mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<()>,
+    ) -> Result<Bytes, (Buffer, io::Error)> {
         match read(&mut self.bytes[..self.len_bytes]) {
             Ok(()) => Ok(self.into_bytes()),
             Err(error) => Err((self, error)),
@@ -141,6 +146,15 @@ mod tests {
         let failing = buffers.take(9000).fill(|_| Err(io::ErrorKind::WouldBlock.into()));
         let (buffer, error) = failing.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(buffer.fill(|bytes| { bytes.fill(7); Ok(()) }).ok().unwrap(), vec![7; 9000]);
+        assert_eq!(
+            buffer
+                .fill(|bytes| {
+                    bytes.fill(7);
+                    Ok(())
+                })
+                .ok()
+                .unwrap(),
+            vec![7; 9000]
+        );
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Segment {
     /// How many slots of the index point here.
     live: AtomicI64,
     log_bytes: AtomicU64,
+    /// What its log occupies already where that is more: one that was taken over is longer than what was written.
+    allocated_bytes: AtomicU64,
     records: AtomicU64,
     bodies_bytes: AtomicU64,
     /// The length of each body file, by generation.
@@ -32,6 +34,7 @@ impl Segment {
             log,
             live: AtomicI64::new(0),
             log_bytes: AtomicU64::new(log_bytes),
+            allocated_bytes: AtomicU64::new(0),
             records: AtomicU64::new(0),
             bodies_bytes: AtomicU64::new(0),
             bodies: Mutex::default(),
@@ -72,12 +75,30 @@ impl Segment {
         self.bodies.lock().keys().copied().collect()
     }
 
+    /// Says how long the file of the log is, whatever was written of it.
+    pub(crate) fn set_allocated(&self, bytes: u64) {
+        self.allocated_bytes.store(bytes, Ordering::Release);
+    }
+
+    /// How much can be written to the log without it growing.
+    pub(crate) fn unwritten_bytes(&self) -> u64 {
+        let allocated = disk_bytes(self.allocated_bytes.load(Ordering::Acquire));
+        allocated.saturating_sub(self.log_and_footer_bytes())
+    }
+
     /// What the segment occupies on disk, the footer to come and the directory included.
     pub(crate) fn footprint_bytes(&self) -> u64 {
+        self.written_bytes() + self.unwritten_bytes()
+    }
+
+    /// The same, but for what was not written yet of a log that was taken over.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.log_and_footer_bytes() + self.bodies_bytes.load(Ordering::Acquire) + DISK_BLOCK_BYTES
+    }
+
+    fn log_and_footer_bytes(&self) -> u64 {
         let footer = self.records.load(Ordering::Acquire) * ITEM_BYTES as u64 + TAIL_BYTES as u64;
         disk_bytes(self.log_bytes.load(Ordering::Acquire) + footer)
-            + self.bodies_bytes.load(Ordering::Acquire)
-            + DISK_BLOCK_BYTES
     }
 }
 
@@ -175,6 +196,11 @@ impl Layout {
 
     pub(crate) fn body(&self, number: u32, generation: u64) -> PathBuf {
         self.segment(number).join(body_name(generation))
+    }
+
+    /// The log of a segment that was evicted, until the next segment takes it over.
+    pub(crate) fn retired_log(&self) -> PathBuf {
+        self.spill().join("retired.log")
     }
 
     pub(crate) fn spilled(&self, generation: u64) -> PathBuf {

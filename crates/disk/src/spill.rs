@@ -145,7 +145,10 @@ impl Drop for Spill {
 /// The checksum table of a whole body.
 pub(crate) fn table_of(chunks: &[Bytes], seed: u64) -> Vec<u64> {
     if let [whole] = chunks {
-        return whole.chunks(BLOCK_BYTES).map(|block| checksum(block, seed)).collect();
+        return whole
+            .chunks(BLOCK_BYTES)
+            .map(|block| checksum(block, seed))
+            .collect();
     }
     let mut hasher = BlockHasher::new(seed);
     chunks.iter().for_each(|chunk| hasher.update(chunk));
@@ -191,7 +194,8 @@ impl BlockHasher {
     }
 
     fn end_block(&mut self) {
-        self.done.extend(self.begun.take().map(|(hasher, _)| hasher.finish()));
+        self.done
+            .extend(self.begun.take().map(|(hasher, _)| hasher.finish()));
     }
 
     /// The checksums of whole blocks that were not taken yet.

@@ -50,7 +50,10 @@ impl Io for RealIo {
     fn open_nowait(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         use rustix::fs::{CWD, ResolveFlags};
         // Since Linux 5.12: EAGAIN where a name would have to be read from the disk.
-        let (flags, resolve) = (OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW, ResolveFlags::CACHED);
+        let (flags, resolve) = (
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            ResolveFlags::CACHED,
+        );
         let fd = fs::openat2(CWD, path, flags, Mode::empty(), resolve)?;
         Ok(Arc::new(RealFile(fd.into())))
     }

@@ -74,7 +74,10 @@ fn remove_spilled(io: &dyn Io, layout: &Layout) -> io::Result<()> {
     for generation in body_files(io, &layout.spill())? {
         io.remove_file(&layout.spilled(generation))?;
     }
-    Ok(())
+    match io.remove_file(&layout.retired_log()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn body_files(io: &dyn Io, dir: &Path) -> io::Result<Vec<u64>> {

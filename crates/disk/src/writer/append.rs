@@ -16,14 +16,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+const PAGE_BYTES: u64 = 4096;
+static ZEROS: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
+
 impl Writer {
     /// Sees to it that there is an active segment that is not full.
     pub(super) fn place(&mut self) -> Result<()> {
         let full = self.active.as_ref().is_some_and(|active| {
-            active.segment.footprint_bytes() + self.batch.len_bytes >= self.store.options.segment_bytes()
+            active.segment.written_bytes() + self.batch.len_bytes >= self.store.options.segment_bytes()
         });
-        if full {
+        if full && !self.is_retiring() {
             self.flush();
+            self.retire_oldest();
             self.seal();
         }
         if self.active.is_none() {
@@ -41,26 +45,35 @@ impl Writer {
     }
 
     fn new_segment(&mut self, number: u32) -> io::Result<Active> {
-        let (io, layout) = (self.store.io(), &self.store.layout);
-        match io.create_dir(&layout.segment(number)) {
+        match self.store.io().create_dir(&self.store.layout.segment(number)) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {} // there already: left by an attempt that failed
         }
-        let begun = io.open(&layout.log(number), OpenMode::CreateNew).and_then(|log| {
-            write_full(&*log, &[encode_segment(self.store.id, number)], 0)?;
+        let taken_over = self.take_over_log(number, &self.store.layout.log(number));
+        let (io, layout) = (self.store.io(), &self.store.layout);
+        let log = match taken_over {
+            Some(taken_over) => Ok(taken_over),
+            None => io.open(&layout.log(number), OpenMode::CreateNew).and_then(|log| {
+                write_full(&*log, &[encode_segment(self.store.id, number)], 0)?;
+                Ok((log, 0))
+            }),
+        };
+        let begun = log.and_then(|(log, taken_over_bytes)| {
             if self.store.options.sync == Sync::Always {
                 log.sync()?;
                 io.sync_dir(&layout.segment(number))?;
                 io.sync_dir(&layout.segments())?;
             }
-            Ok(log)
+            Ok((log, taken_over_bytes))
         });
         match begun {
-            Ok(log) => {
+            Ok((log, taken_over_bytes)) => {
                 let segment = Arc::new(Segment::new(number, log, FIXED_BYTES as u64));
+                segment.set_allocated(taken_over_bytes);
                 Ok(Active {
                     segment,
                     end: FIXED_BYTES as u64,
+                    taken_over_bytes,
                     items: Vec::new(),
                 })
             }
@@ -80,13 +93,22 @@ impl Writer {
     /// Ends the active segment with its footer. Without one, if that fails, it is scanned when the store is opened.
     pub(super) fn seal(&mut self) {
         let Some(active) = &self.active else { return };
-        let (segment, end) = (active.segment.clone(), active.end);
+        let (segment, end, leftovers) = (active.segment.clone(), active.end, active.taken_over_bytes);
         let footer = [footer::encode(
             &active.items,
             end,
             self.id().segment_seed(segment.number),
         )];
-        if let Err(error) = self.with_room(|_| write_full(&*segment.log, &footer, end)) {
+        let sealed_bytes = end + footer[0].len() as u64;
+        let sealed = self.with_room(|_| {
+            write_full(&*segment.log, &footer, end)?;
+            match leftovers > sealed_bytes {
+                true => segment.log.set_len(sealed_bytes), // a footer is found at the end of its file
+                false => Ok(()),
+            }
+        });
+        segment.set_allocated(if sealed.is_ok() { 0 } else { leftovers });
+        if let Err(error) = sealed {
             let number = segment.number;
             let _ = self.failed(&format!("write the footer of segment {number:08x}"), error);
         }
@@ -144,8 +166,8 @@ impl Writer {
             return;
         }
         let written = self.with_room(|writer| {
-            let batch = std::mem::take(&mut writer.batch);
-            let written = writer.write(&batch);
+            let mut batch = std::mem::take(&mut writer.batch);
+            let written = writer.write(&mut batch);
             writer.batch = batch; // what making room has to know of
             written
         });
@@ -173,7 +195,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &Batch) -> io::Result<()> {
+    fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some(active) = &mut self.active else {
             return Err(io::Error::other("no segment is open"));
         };
@@ -183,7 +205,19 @@ impl Writer {
         } else {
             self.unsynced.touch();
         }
-        write_full(&*active.segment.log, &batch.buffers, active.end)?;
+        let end = active.end + batch.len_bytes;
+        let page_rest = (end.next_multiple_of(PAGE_BYTES).min(active.taken_over_bytes)).saturating_sub(end);
+        if page_rest > 0 {
+            // Pages are written whole: else what is left of the last one had to be read first.
+            batch
+                .buffers
+                .push(Bytes::from_static(&ZEROS[..page_rest as usize]));
+        }
+        let written = write_full(&*active.segment.log, &batch.buffers, active.end);
+        if page_rest > 0 {
+            batch.buffers.pop();
+        }
+        written?;
         if always {
             active.segment.log.sync()?;
         }
@@ -198,12 +232,17 @@ impl Writer {
     /// Takes back what a failed write may have left, so that no later open takes it for written. Where that fails too,
     /// nothing more is written to this log.
     fn cut_active(&mut self) {
-        if let Some(active) = &self.active
-            && let Err(error) = active.segment.log.set_len(active.end)
-        {
-            let number = active.segment.number;
-            let _ = self.failed(&format!("cut the log of segment {number:08x}"), error);
-            self.active = None;
+        let Some(active) = &mut self.active else { return };
+        match active.segment.log.set_len(active.end) {
+            Ok(()) => {
+                active.taken_over_bytes = 0;
+                active.segment.set_allocated(0);
+            }
+            Err(error) => {
+                let number = active.segment.number;
+                let _ = self.failed(&format!("cut the log of segment {number:08x}"), error);
+                self.active = None;
+            }
         }
     }
 }

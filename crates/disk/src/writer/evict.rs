@@ -12,7 +12,7 @@ use std::io;
 use std::sync::Arc;
 
 /// What a new segment and rounding can cost beyond the records themselves.
-const SLACK_BYTES: u64 = 16 << 10;
+pub(super) const SLACK_BYTES: u64 = 16 << 10;
 
 /// With more segments than this, the oldest goes also where there is room: each has an open file. A store that is opened
 /// often has many small ones.
@@ -28,13 +28,17 @@ pub(super) enum Keep {
 }
 
 impl Writer {
-    /// Evicts until so many bytes more fit into the capacity.
-    pub(super) fn make_room(&mut self, bytes: u64) -> Result<()> {
+    /// Evicts until so many bytes more fit into the capacity: of the log, and of body files.
+    pub(super) fn make_room(&mut self, log_bytes: u64, bodies_bytes: u64) -> Result<()> {
+        let bytes = log_bytes.saturating_add(bodies_bytes);
         loop {
             let capacity = self.capacity_bytes();
             let items = self.batch.pending.len() as u64 * ITEM_BYTES as u64;
-            let used = self.store.used_bytes() + self.batch.len_bytes + items;
-            if used.saturating_add(bytes).saturating_add(SLACK_BYTES) <= capacity {
+            let log_growth = (self.batch.len_bytes + items)
+                .saturating_add(log_bytes)
+                .saturating_sub(self.unwritten_bytes());
+            let used = self.store.used_bytes().saturating_add(log_growth);
+            if used.saturating_add(bodies_bytes).saturating_add(SLACK_BYTES) <= capacity {
                 return Ok(());
             }
             self.flush();
@@ -50,6 +54,13 @@ impl Writer {
                 Err(error) => return Err(self.failed("evict the oldest segment", error)),
             }
         }
+    }
+
+    /// What a log that was taken over has room for without growing.
+    fn unwritten_bytes(&self) -> u64 {
+        self.active
+            .as_ref()
+            .map_or(0, |active| active.segment.unwritten_bytes())
     }
 
     /// Drops segments from the oldest on as long as nothing in them is stored any more. Never a younger one before an
@@ -77,7 +88,7 @@ impl Writer {
             return;
         };
         let bytes = oldest.footprint_bytes();
-        let small = bytes <= self.store.options.segment_bytes() / 4 && self.make_room(bytes).is_ok();
+        let small = bytes <= self.store.options.segment_bytes() / 4 && self.make_room(bytes, 0).is_ok();
         if let Err(error) = self.evict_oldest(small.then_some(Keep::All)) {
             let _ = self.failed("merge the oldest segment into the newest", error);
         }
@@ -173,7 +184,7 @@ impl Writer {
 
     /// Removes a segment from the disk. Readers have its files open. If the log cannot be removed, the segment stays
     /// the oldest: a younger one must not go before it.
-    fn drop_segment(&mut self, segment: &Segment) -> io::Result<()> {
+    fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
         let (io, layout) = (self.store.io(), &self.store.layout);
         if self.store.segments.len() == 1 && self.store.options.sync != Sync::Never {
             // With no segment left, an open could not tell that one whose removal was lost had been evicted before.
@@ -184,10 +195,16 @@ impl Writer {
                 let _ = self.failed("remove a body file", error); // the next open removes it
             }
         }
-        gone(io.remove_file(&layout.log(segment.number)))?;
-        // Someone else's file may be in it; then it stays.
-        let _ = io.remove_dir(&layout.segment(segment.number));
         self.store.segments.remove(segment.number);
+        if let Err(error) = gone(self.let_go_of_log(segment)) {
+            self.store.segments.insert(segment.clone());
+            return Err(error);
+        }
+        // Someone else's file may be in it; then it stays.
+        let _ = self
+            .store
+            .io()
+            .remove_dir(&self.store.layout.segment(segment.number));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod full;
 mod operations;
 mod publish;
 mod queue;
+mod recycle;
 mod sync;
 
 pub(crate) use publish::slot_of;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use forebay_live::LiveGuard;
 use full::Full;
+use recycle::Recycle;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -95,6 +97,7 @@ pub(crate) struct Writer {
     /// written before anything else as soon as the disk lets it.
     owed: HashMap<HashBinary, u64>,
     full: Full,
+    recycle: Recycle,
 }
 
 /// The segment that is appended to.
@@ -102,6 +105,8 @@ struct Active {
     segment: Arc<Segment>,
     /// Where the next record goes.
     end: u64,
+    /// How long the log was when it was taken over; what lies behind `end` are leftovers.
+    taken_over_bytes: u64,
     items: Vec<Item>,
 }
 
@@ -192,6 +197,7 @@ impl Writer {
             unsynced: Unsynced::default(),
             owed: HashMap::new(),
             full: Full::default(),
+            recycle: Recycle::default(),
         }
     }
 
@@ -213,6 +219,7 @@ impl Writer {
         self.pay_owed();
         self.seal();
         self.sync();
+        self.drop_retired_log();
     }
 
     fn handle(&mut self, op: Op) {
@@ -237,7 +244,7 @@ impl Writer {
                 reply,
             } => self.heal(key, slot, what, reply),
             Op::Reserve { bytes, reply } => {
-                let room = self.make_room(bytes).map(|()| self.store.reserve(bytes));
+                let room = self.make_room(0, bytes).map(|()| self.store.reserve(bytes));
                 let _ = reply.send(room); // unsent, it is given back
             }
             Op::Shrink { reply } => {

@@ -1,8 +1,8 @@
 //! What the writer does for each operation, up to the record that it appends.
 
 use super::{After, Change, Commit, CommitBody, Pending, Reply, Writer};
-use crate::format::{body, checksum};
 use crate::format::record::{Header, Kind};
+use crate::format::{body, checksum};
 use crate::index::Slot;
 use crate::read::{Failure, Stored};
 use crate::store::weight_bytes;
@@ -50,7 +50,7 @@ impl Writer {
             CommitBody::File { spill, .. } => (Vec::new(), Some(spill)),
         };
         if let Err(error) = self
-            .make_room(header.record_bytes() as u64)
+            .make_room(header.record_bytes() as u64, 0)
             .and_then(|()| self.place())
         {
             drop((guard, spill));
@@ -225,7 +225,7 @@ impl Writer {
                 meta.encode()?.into()
             }
         };
-        self.make_room((weight_bytes(&stored) + meta.len()) as u64)?;
+        self.make_room((weight_bytes(&stored) + meta.len()) as u64, 0)?;
         // Making room may have moved the entry or dropped it.
         match self.store.index.get(key) {
             Some(now) if now == slot => self.place().map(|()| Some((stored, meta))),

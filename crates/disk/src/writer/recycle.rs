@@ -1,0 +1,102 @@
+//! Taking over the log of an evicted segment for the next one: its pages and blocks are there already, and writing over
+//! them is several times cheaper than having new ones made.
+
+use super::Writer;
+use super::evict::SLACK_BYTES;
+use crate::format::fixed::{FIXED_BYTES, encode_segment};
+use crate::io::{File, write_full};
+use crate::segment::Segment;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// With fewer segments than this, eviction is left to those who need room.
+const SEGMENTS_MIN: usize = 4;
+
+/// What becomes of the logs of evicted segments.
+#[derive(Default)]
+pub(super) struct Recycle {
+    /// Whether the segment that is evicted now is to leave its log.
+    wanted: bool,
+    /// The log that was left, under its name in the `spill` directory.
+    retired: Option<Arc<dyn File>>,
+}
+
+impl Writer {
+    /// Whether the active segment may grow beyond its size: what is kept of an evicted segment goes into it, so that the
+    /// next one can take over that segment's log.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.recycle.wanted
+    }
+
+    /// Before the full active segment is sealed: where there is no room for another, the oldest goes now, and leaves
+    /// its log.
+    pub(super) fn retire_oldest(&mut self) {
+        let next_bytes = self.active.as_ref().map_or(0, |active| active.end);
+        self.recycle.wanted = true;
+        while self.room_bytes() < next_bytes
+            && !self.full.evicting
+            && self.store.segments.len() >= SEGMENTS_MIN
+        {
+            if let Err(error) = self.evict_oldest(None) {
+                let _ = self.failed("evict the oldest segment", error); // who needs the room tries again
+                break;
+            }
+        }
+        self.recycle.wanted = false;
+    }
+
+    /// What the capacity leaves for another segment.
+    fn room_bytes(&self) -> u64 {
+        self.capacity_bytes()
+            .saturating_sub(self.store.used_bytes())
+            .saturating_sub(SLACK_BYTES)
+    }
+
+    /// Removes the log of a segment that is no longer in the map, or keeps it for the next one if nobody reads it.
+    pub(super) fn let_go_of_log(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
+        let (io, path) = (self.store.io(), self.store.layout.log(segment.number));
+        // Counted after it left the map: no new reader can come.
+        let unread = Arc::strong_count(segment) == 1 && Arc::strong_count(&segment.log) == 1;
+        if self.recycle.wanted && self.recycle.retired.is_none() && unread {
+            io.rename(&path, &self.store.layout.retired_log())?;
+            self.recycle.retired = Some(segment.log.clone());
+            return Ok(());
+        }
+        io.remove_file(&path)
+    }
+
+    /// Makes the retired log that of a new segment, if there is one; it and its length.
+    pub(super) fn take_over_log(&mut self, number: u32, path: &Path) -> Option<(Arc<dyn File>, u64)> {
+        let log = self.recycle.retired.take()?;
+        let room = self.room_bytes();
+        match self.prepare_log(&*log, number, path, room) {
+            Ok(len_bytes) => Some((log, len_bytes)),
+            Err(_) => {
+                self.recycle.retired = Some(log);
+                self.drop_retired_log(); // a new file does as well
+                None
+            }
+        }
+    }
+
+    /// Its length then.
+    fn prepare_log(&self, log: &dyn File, number: u32, path: &Path, room: u64) -> io::Result<u64> {
+        write_full(log, &[encode_segment(self.store.id, number)], 0)?;
+        let mut len_bytes = log.len_bytes()?;
+        if len_bytes > room {
+            len_bytes = room.max(FIXED_BYTES as u64);
+            log.set_len(len_bytes)?;
+        }
+        self.store.io().rename(&self.store.layout.retired_log(), path)?;
+        Ok(len_bytes)
+    }
+
+    pub(super) fn drop_retired_log(&mut self) {
+        if self.recycle.retired.take().is_some()
+            && let Err(error) = self.store.io().remove_file(&self.store.layout.retired_log())
+        {
+            let _ = self.failed("remove a retired log", error); // the next open removes it
+        }
+    }
+}
