@@ -5,10 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Backends by the names of their test targets in the conformance crate.
-pub(crate) const BACKENDS: [(&str, &str); 4] = [
+pub(crate) const BACKENDS: [(&str, &str); 5] = [
     ("memory", "memory"),
     ("disk", "disk"),
     ("pingora-memcache", "pingora_memcache"),
+    ("pingora-memcache-0.8", "pingora_memcache_0_8"),
     ("reference", "reference"),
 ];
 

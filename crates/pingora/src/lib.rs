@@ -40,6 +40,8 @@
 //! # Ok::<(), Box<forebay_core::Error>>(())
 //! ```
 //!
+//! For pingora-cache 0.8, turn on the feature `pingora-0-8` and take the same names from its module `v0_8`.
+//!
 //! Entries keep their place: a key has the same hashes on both sides. Errors and bodies pass unchanged, without a copy.
 //!
 //! # What survives
@@ -57,13 +59,16 @@
 //! puts on a forebay meta reach the user), extensions of the head, and whether a header value was marked as sensitive.
 //! Refused: what pingora cannot encode for any storage, such as a revalidated entry from before 1970.
 
-mod carried;
-mod from_pingora;
-mod head;
-mod key;
-mod meta;
-mod purge;
-mod to_pingora;
+#![cfg_attr(
+    feature = "pingora-0-8",
+    expect(
+        clippy::duplicate_mod,
+        reason = "what does not depend on pingora's version is written once, and compiled for each"
+    )
+)]
 
-pub use from_pingora::FromPingora;
-pub use to_pingora::{ToPingora, leak};
+#[cfg(feature = "pingora-0-8")]
+pub mod v0_8;
+mod v0_9;
+
+pub use v0_9::{FromPingora, ToPingora, leak};

@@ -5,7 +5,15 @@ use toml::{Table, Value};
 
 const ADAPTERS: [&str; 2] = ["forebay-memory", "forebay-disk"];
 /// pingora-error is the error type of the core; the rest of pingora is the bridge's and the proxy's.
-const PINGORA: [&str; 4] = ["pingora-cache", "pingora-core", "pingora-http", "pingora-proxy"];
+const PINGORA: [&str; 7] = [
+    "pingora-cache",
+    "pingora-cache-0-8",
+    "pingora-core",
+    "pingora-error-0-8",
+    "pingora-http",
+    "pingora-http-0-8",
+    "pingora-proxy",
+];
 
 pub(super) fn check(found: &mut Vec<String>) {
     reasons(found);

@@ -1,9 +1,11 @@
-//! A forebay storage as a storage of pingora's.
+//! The traits of pingora-cache 0.9 for a forebay storage.
 
-use crate::{key, meta, purge};
+use super::purge;
+use super::shared::BoxFuture;
+use super::shared::to_pingora::{ToPingora, ToPingoraHit, ToPingoraMiss};
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{HitHandler, MissFinishType, MissHandler, Result, SpanHandle, Storage};
+use forebay_core::{Result, SpanHandle, Storage};
 use pingora_cache::storage::{
     HandleHit as PingoraHandleHit, HandleMiss as PingoraHandleMiss, HitHandler as PingoraHitHandler,
     MissFinishType as PingoraMissFinishType, MissHandler as PingoraMissHandler,
@@ -13,7 +15,6 @@ use pingora_cache::storage::{
 use pingora_cache::trace::SpanHandle as PingoraSpan;
 use pingora_cache::{CacheEntryId as PingoraEntryId, CacheKey as PingoraKey, CacheMeta as PingoraMeta};
 use std::any::Any;
-use std::pin::Pin;
 use std::sync::Arc;
 
 /// Hands a storage to pingora, which wants it for the rest of the process. Call it once per storage.
@@ -23,31 +24,8 @@ pub fn leak(storage: Arc<dyn Storage>) -> &'static (dyn PingoraStorage + Sync) {
     Box::leak(Box::new(ToPingora::new(storage)))
 }
 
-/// A forebay storage as a [`pingora_cache::Storage`]; [`leak`] makes the reference that pingora takes.
-///
-/// - The spans of the storage are children of the current `tracing` span; those of pingora end here.
-/// - `as_any`, here and on hit handlers, is that of the storage, so that `HttpCache::storage_type_is` knows it.
-/// - An entry with a meta that pingora cannot hold (only others can have written it) is logged, and a miss.
-/// - Pingora panics where a tagged lookup finds nothing. A storage that keeps to `STREAM-TAG` never lets that happen.
-pub struct ToPingora {
-    storage: Arc<dyn Storage>,
-}
-
-impl ToPingora {
-    /// Puts the bridge in front of a storage.
-    pub fn new(storage: Arc<dyn Storage>) -> Self {
-        ToPingora { storage }
-    }
-
-    /// The storage behind the bridge.
-    pub fn storage(&self) -> &Arc<dyn Storage> {
-        &self.storage
-    }
-
-    fn hit(&'static self, handler: HitHandler) -> PingoraHitHandler {
-        let storage = &*self.storage;
-        Box::new(ToPingoraHit { handler, storage })
-    }
+fn boxed((meta, hit): (PingoraMeta, ToPingoraHit)) -> (PingoraMeta, PingoraHitHandler) {
+    (meta, Box::new(hit))
 }
 
 #[async_trait]
@@ -57,36 +35,16 @@ impl PingoraStorage for ToPingora {
         key: &PingoraKey,
         _trace: &PingoraSpan,
     ) -> Result<Option<(PingoraMeta, PingoraHitHandler)>> {
-        let key = key::from_pingora(key);
-        let Some((meta, handler)) = self.storage.lookup(&key, &SpanHandle::current()).await? else {
-            return Ok(None);
-        };
-        match meta::to_pingora(&meta) {
-            Ok(meta) => Ok(Some((meta, self.hit(handler)))),
-            Err(error) => {
-                log::warn!("entry {} is treated as a miss: {error}", key.to_compact());
-                Ok(None)
-            }
-        }
+        Ok(self.find(key).await?.map(boxed))
     }
 
     async fn lookup_streaming_write(
         &'static self,
         key: &PingoraKey,
         streaming_write_tag: Option<&[u8]>,
-        trace: &PingoraSpan,
+        _trace: &PingoraSpan,
     ) -> Result<Option<(PingoraMeta, PingoraHitHandler)>> {
-        if streaming_write_tag.is_none() {
-            return self.lookup(key, trace).await;
-        }
-        let key = key::from_pingora(key);
-        let found = self
-            .storage
-            .lookup_streaming_write(&key, streaming_write_tag, &SpanHandle::current())
-            .await?;
-        found
-            .map(|(meta, handler)| Ok((meta::to_pingora(&meta)?, self.hit(handler))))
-            .transpose()
+        Ok(self.find_live(key, streaming_write_tag).await?.map(boxed))
     }
 
     async fn get_miss_handler(
@@ -95,14 +53,7 @@ impl PingoraStorage for ToPingora {
         meta: &PingoraMeta,
         _trace: &PingoraSpan,
     ) -> Result<PingoraMissHandler> {
-        let key = key::from_pingora(key);
-        let mut meta = meta::from_pingora(meta)?;
-        meta::attach_parsed_head(&mut meta)?;
-        let handler = self
-            .storage
-            .get_miss_handler(&key, &meta, &SpanHandle::current())
-            .await?;
-        Ok(Box::new(ToPingoraMiss { handler }))
+        Ok(Box::new(self.start(key, meta).await?))
     }
 
     async fn purge(
@@ -115,7 +66,7 @@ impl PingoraStorage for ToPingora {
         let purge_type = purge::type_from_pingora(purge_type);
         let span = SpanHandle::current();
         let outcome = self
-            .storage
+            .storage()
             .purge_target(owned.borrow(), purge_type, &span)
             .await?;
         Ok(purge::outcome_to_pingora(outcome, target))
@@ -128,7 +79,7 @@ impl PingoraStorage for ToPingora {
     ) -> Result<PingoraOutcome> {
         let owned = purge::OwnedTarget::from_pingora(target);
         let outcome = self
-            .storage
+            .storage()
             .expire(owned.borrow(), &SpanHandle::current())
             .await?;
         Ok(purge::outcome_to_pingora(outcome, target))
@@ -140,30 +91,17 @@ impl PingoraStorage for ToPingora {
         meta: &PingoraMeta,
         _trace: &PingoraSpan,
     ) -> Result<bool> {
-        let mut meta = meta::from_pingora(meta)?;
-        meta::attach_parsed_head(&mut meta)?;
-        self.storage
-            .update_meta(&key::from_pingora(key), &meta, &SpanHandle::current())
-            .await
+        self.update(key, meta).await
     }
 
     fn support_streaming_partial_write(&self) -> bool {
-        self.storage.support_streaming_partial_write()
+        self.storage().support_streaming_partial_write()
     }
 
     fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {
-        self.storage.as_any()
+        self.storage().as_any()
     }
 }
-
-struct ToPingoraHit {
-    handler: HitHandler,
-    storage: &'static dyn Storage,
-}
-
-/// The future of a method of `#[async_trait]`. Where both sides have the same signature, the future of one is that of
-/// the other: no box around the box.
-pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 #[async_trait]
 impl PingoraHandleHit for ToPingoraHit {
@@ -181,10 +119,7 @@ impl PingoraHandleHit for ToPingoraHit {
         key: &PingoraKey,
         _trace: &PingoraSpan,
     ) -> Result<()> {
-        let ToPingoraHit { handler, storage } = *self;
-        handler
-            .finish(storage, &key::from_pingora(key), &SpanHandle::current())
-            .await
+        self.end(key).await
     }
 
     fn can_seek(&self) -> bool {
@@ -224,10 +159,6 @@ impl PingoraHandleHit for ToPingoraHit {
     }
 }
 
-struct ToPingoraMiss {
-    handler: MissHandler,
-}
-
 #[async_trait]
 impl PingoraHandleMiss for ToPingoraMiss {
     fn write_body<'s, 'f>(&'s mut self, data: Bytes, eof: bool) -> BoxFuture<'f, Result<()>>
@@ -239,10 +170,7 @@ impl PingoraHandleMiss for ToPingoraMiss {
     }
 
     async fn finish(self: Box<Self>) -> Result<PingoraMissFinishType> {
-        Ok(match self.handler.finish().await? {
-            MissFinishType::Created(size) => PingoraMissFinishType::Created(size),
-            MissFinishType::Appended(size, max) => PingoraMissFinishType::Appended(size, max),
-        })
+        self.end().await
     }
 
     fn streaming_write_tag(&self) -> Option<&[u8]> {

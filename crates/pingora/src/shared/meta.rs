@@ -1,6 +1,7 @@
 //! Metas of one side as metas of the other.
 
-use crate::head::{self, HeadStyle, ParsedHead};
+use super::head::{self, HeadStyle, ParsedHead};
+use super::version::{self, error_from_pingora, pingora_cache, pingora_http};
 use bytes::Bytes;
 use forebay_core::{CacheMeta, ErrorKind, ResponseHead, Result};
 use http::Version;
@@ -54,7 +55,8 @@ pub(crate) fn to_pingora(ours: &CacheMeta) -> Result<PingoraMeta> {
         Some(header) => header.clone(),
         None => head::to_pingora(ours.head(), extras.style)?,
     };
-    let provenance = extras.provenance.unwrap_or(ours.created());
+    let provenance = extras.provenance.filter(|_| version::HAS_PROVENANCE);
+    let provenance = provenance.unwrap_or(ours.created());
     let mut theirs = if ours.updated() == ours.created() && provenance == ours.created() {
         PingoraMeta::new(
             ours.fresh_until(),
@@ -83,7 +85,7 @@ pub(crate) fn to_pingora(ours: &CacheMeta) -> Result<PingoraMeta> {
 /// them from its own encoding of a meta, which stays readable from version to version.
 fn revalidated(ours: &CacheMeta, provenance: SystemTime, header: ResponseHeader) -> Result<PingoraMeta> {
     let refused = "a revalidated entry that pingora cannot hold: it has a time before 1970";
-    let internal = rmp_serde::to_vec(&(
+    let internal = version::encode_fields((
         PINGORA_META_VERSION,
         ours.fresh_until().max(UNIX_EPOCH), // the exact value is set below
         ours.created(),
@@ -95,13 +97,28 @@ fn revalidated(ours: &CacheMeta, provenance: SystemTime, header: ResponseHeader)
         provenance,
     ))
     .map_err(|cause| ErrorKind::Refused.because(refused, cause))?;
-    let mut theirs = PingoraMeta::deserialize(&internal, encoded_empty_header()?)?;
-    theirs.expire_at(ours.fresh_until());
+    let mut theirs =
+        PingoraMeta::deserialize(&internal, encoded_empty_header()?).map_err(error_from_pingora)?;
+    version::expire_at(&mut theirs, ours.fresh_until());
     *theirs.response_header_mut() = header;
     Ok(theirs)
 }
 
 const PINGORA_META_VERSION: u8 = 2;
+
+/// The fields of pingora's encoding in their order, of which a version may lack the last: version, the times (fresh until,
+/// created, updated), the stale windows, variance, epoch override, provenance.
+pub(crate) type Fields = (
+    u8,
+    SystemTime,
+    SystemTime,
+    SystemTime,
+    u32,
+    u32,
+    Option<[u8; 16]>,
+    Option<SystemTime>,
+    SystemTime,
+);
 
 /// The least that pingora decodes as a head. Made when it is first needed, since pingora's compression is set up by
 /// its first use.
@@ -110,8 +127,9 @@ fn encoded_empty_header() -> Result<&'static [u8]> {
     if let Some(encoded) = ENCODED.get() {
         return Ok(encoded);
     }
-    let empty = ResponseHeader::build(200, Some(0))?;
-    let (_, encoded) = PingoraMeta::new(UNIX_EPOCH, UNIX_EPOCH, 0, 0, empty).serialize()?;
+    let encoded = ResponseHeader::build(200, Some(0))
+        .and_then(|empty| PingoraMeta::new(UNIX_EPOCH, UNIX_EPOCH, 0, 0, empty).serialize());
+    let (_, encoded) = encoded.map_err(error_from_pingora)?;
     Ok(ENCODED.get_or_init(|| encoded))
 }
 
@@ -139,7 +157,7 @@ impl Extras {
     fn of(theirs: &PingoraMeta) -> Self {
         Extras {
             epoch_override: theirs.epoch_override(),
-            provenance: Some(theirs.provenance()).filter(|time| *time != theirs.created()),
+            provenance: Some(version::provenance(theirs)).filter(|time| *time != theirs.created()),
             style: HeadStyle::of(theirs.response_header()),
         }
     }

@@ -1,6 +1,7 @@
 //! What our meta has and pingora's has no place for, carried through pingora's in a header line of its own.
 
-use crate::{head, meta};
+use super::version::{error_from_pingora, pingora_cache, pingora_http};
+use super::{head, meta};
 use bytes::Bytes;
 use forebay_core::{CacheMeta, ErrorKind, ResponseHead, Result};
 use http::HeaderName;
@@ -28,7 +29,8 @@ pub(crate) fn to_pingora(ours: &CacheMeta) -> Result<PingoraMeta> {
     })?;
     theirs
         .response_header_mut()
-        .append_header(LINE_NAME, hex::encode(encoded))?;
+        .append_header(LINE_NAME, hex::encode(encoded))
+        .map_err(error_from_pingora)?;
     Ok(theirs)
 }
 

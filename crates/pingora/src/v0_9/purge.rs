@@ -1,6 +1,6 @@
 //! Purge targets, outcomes and types of one side as those of the other.
 
-use crate::key;
+use super::shared::key;
 use forebay_core::{CacheEntryId, CompactCacheKey, PurgeOutcome, PurgeTarget, PurgeType};
 use pingora_cache::storage::{
     PurgeOutcome as PingoraOutcome, PurgeTarget as PingoraTarget, PurgeType as PingoraPurgeType,

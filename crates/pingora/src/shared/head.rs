@@ -1,5 +1,6 @@
 //! Response heads of one side as heads of the other.
 
+use super::version::pingora_http;
 use bytes::{BufMut, Bytes};
 use forebay_core::{ErrorKind, ResponseHead, Result};
 use http::{HeaderName, HeaderValue, Version};
@@ -73,16 +74,22 @@ pub(crate) fn with_lines<'a>(
 ///
 /// # Errors
 /// [`ErrorKind::Refused`] for what pingora cannot hold: a status outside of 100 to 999, control characters in a value,
-/// more than 24,000 names.
+/// more than 24,000 lines.
 pub(crate) fn to_pingora(head: &ResponseHead, style: HeadStyle) -> Result<ResponseHeader> {
     build(head, style)
         .map_err(|cause| ErrorKind::Refused.because("a response head that pingora cannot hold", cause))
 }
 
+/// A header map holds 24,576 names. Past that, pingora 0.8 panics instead of refusing.
+const LINES_MAX: usize = 24_000;
+
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 fn build(head: &ResponseHead, style: HeadStyle) -> std::result::Result<ResponseHeader, AnyError> {
     let line_count = head.headers().count();
+    if line_count > LINES_MAX {
+        return Err(format!("{line_count} header lines, more than {LINES_MAX}").into());
+    }
     let mut header = if style.has_case {
         ResponseHeader::build(head.status(), Some(line_count))?
     } else {
@@ -151,10 +158,13 @@ mod tests {
         assert!(refused(
             ResponseHead::builder(200).header("a", [1]).build().unwrap()
         ));
-        let many = (0..40_000).fold(ResponseHead::builder(200), |head, i| {
-            head.header(format!("x{i}"), "")
-        });
-        assert!(refused(many.build().unwrap()));
+        let of_lines = |count| {
+            let lines = (0..count).map(|i| format!("x{i}"));
+            let head = lines.fold(ResponseHead::builder(200), |head, name| head.header(name, ""));
+            head.build().unwrap()
+        };
+        assert!(refused(of_lines(LINES_MAX + 1)));
+        assert!(to_pingora(&of_lines(LINES_MAX), HeadStyle::default()).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A storage of pingora's as a forebay storage.
 
-use crate::to_pingora::BoxFuture;
-use crate::{carried, key, purge};
+use super::version::{self, error_from_pingora, pingora_cache};
+use super::{BoxFuture, carried, key};
 use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_core::{
@@ -16,7 +16,7 @@ use pingora_cache::storage::{
 use pingora_cache::trace::{Span as PingoraSpan, SpanHandle as PingoraSpanHandle};
 use std::any::Any;
 
-type PingoraStorageRef = &'static (dyn PingoraStorage + Sync);
+pub(crate) type PingoraStorageRef = &'static (dyn PingoraStorage + Sync);
 
 /// A [`pingora_cache::Storage`] as a forebay storage.
 ///
@@ -56,15 +56,15 @@ impl FromPingora {
 }
 
 /// A span that records nothing: pingora's spans are of another kind than ours.
-fn no_span() -> PingoraSpanHandle {
+pub(crate) fn no_span() -> PingoraSpanHandle {
     PingoraSpan::inactive().handle()
 }
 
 #[async_trait]
 impl Storage for FromPingora {
     async fn lookup(&self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
-        let found = self.storage.lookup(&key::to_pingora(key), &no_span()).await?;
-        self.found(found, false)
+        let found = self.storage.lookup(&key::to_pingora(key), &no_span()).await;
+        self.found(found.map_err(error_from_pingora)?, false)
     }
 
     async fn lookup_streaming_write(
@@ -76,8 +76,8 @@ impl Storage for FromPingora {
         let found = self
             .storage
             .lookup_streaming_write(&key::to_pingora(key), streaming_write_tag, &no_span())
-            .await?;
-        self.found(found, streaming_write_tag.is_some())
+            .await;
+        self.found(found.map_err(error_from_pingora)?, streaming_write_tag.is_some())
     }
 
     async fn get_miss_handler(
@@ -90,7 +90,8 @@ impl Storage for FromPingora {
         let handler = self
             .storage
             .get_miss_handler(&key::to_pingora(key), &meta, &no_span())
-            .await?;
+            .await
+            .map_err(error_from_pingora)?;
         Ok(Box::new(FromPingoraMiss { handler }))
     }
 
@@ -107,25 +108,11 @@ impl Storage for FromPingora {
         purge_type: PurgeType,
         _trace: &SpanHandle,
     ) -> Result<PurgeOutcome> {
-        let entry = purge::entry_to_pingora(target);
-        let outcome = self
-            .storage
-            .purge(
-                purge::target_to_pingora(&entry),
-                purge::type_to_pingora(purge_type),
-                &no_span(),
-            )
-            .await?;
-        Ok(purge::outcome_from_pingora(outcome, target))
+        version::purge(self.storage, target, purge_type).await
     }
 
     async fn expire(&self, target: PurgeTarget<'_>, _trace: &SpanHandle) -> Result<PurgeOutcome> {
-        let entry = purge::entry_to_pingora(target);
-        let outcome = self
-            .storage
-            .expire(purge::target_to_pingora(&entry), &no_span())
-            .await?;
-        Ok(purge::outcome_from_pingora(outcome, target))
+        version::expire(self.storage, target).await
     }
 
     async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
@@ -133,6 +120,7 @@ impl Storage for FromPingora {
         self.storage
             .update_meta(&key::to_pingora(key), &meta, &no_span())
             .await
+            .map_err(error_from_pingora)
     }
 
     fn support_streaming_partial_write(&self) -> bool {
@@ -157,7 +145,7 @@ impl HandleHit for FromPingoraHit {
         's: 'f,
         Self: 'f,
     {
-        self.handler.read_body()
+        version::future_from_pingora(self.handler.read_body())
     }
 
     async fn finish(
@@ -167,7 +155,10 @@ impl HandleHit for FromPingoraHit {
         _trace: &SpanHandle,
     ) -> Result<()> {
         let FromPingoraHit { handler, storage, .. } = *self;
-        handler.finish(storage, &key::to_pingora(key), &no_span()).await
+        handler
+            .finish(storage, &key::to_pingora(key), &no_span())
+            .await
+            .map_err(error_from_pingora)
     }
 
     fn can_seek(&self) -> bool {
@@ -179,11 +170,13 @@ impl HandleHit for FromPingoraHit {
     }
 
     fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
-        self.handler.seek(start, end)
+        self.handler.seek(start, end).map_err(error_from_pingora)
     }
 
     fn seek_multipart(&mut self, start: usize, end: Option<usize>) -> Result<()> {
-        self.handler.seek_multipart(start, end)
+        self.handler
+            .seek_multipart(start, end)
+            .map_err(error_from_pingora)
     }
 
     fn is_stream_hit(&self) -> bool {
@@ -199,7 +192,7 @@ impl HandleHit for FromPingoraHit {
     }
 
     fn entry_id(&self) -> Option<CacheEntryId> {
-        self.handler.entry_id().map(purge::id_from_pingora)
+        version::hit_id(&*self.handler)
     }
 
     fn as_any(&self) -> &(dyn Any + Send + Sync) {
@@ -222,11 +215,11 @@ impl HandleMiss for FromPingoraMiss {
         's: 'f,
         Self: 'f,
     {
-        self.handler.write_body(data, eof)
+        version::future_from_pingora(self.handler.write_body(data, eof))
     }
 
     async fn finish(self: Box<Self>) -> Result<MissFinishType> {
-        Ok(match self.handler.finish().await? {
+        Ok(match self.handler.finish().await.map_err(error_from_pingora)? {
             PingoraMissFinishType::Created(size) => MissFinishType::Created(size),
             PingoraMissFinishType::Appended(size, max) => MissFinishType::Appended(size, max),
         })
@@ -237,6 +230,6 @@ impl HandleMiss for FromPingoraMiss {
     }
 
     fn entry_id(&self) -> Option<CacheEntryId> {
-        self.handler.entry_id().map(purge::id_from_pingora)
+        version::miss_id(&*self.handler)
     }
 }

@@ -1,11 +1,12 @@
 //! Keys of one side as keys of the other, with the same hashes.
 
+use super::version::{self, pingora_cache};
 use forebay_core::{CacheHashKey, CacheKey, CompactCacheKey};
 use pingora_cache::key::{CacheHashKey as _, CacheKey as PingoraKey, CompactCacheKey as PingoraCompactKey};
 
 /// The primary hash goes along as an override, so that the storage does not compute it again.
 pub(crate) fn from_pingora(key: &PingoraKey) -> CacheKey {
-    let mut ours = CacheKey::new(Vec::new(), key.primary_key(), &*key.user_tag);
+    let mut ours = CacheKey::new(version::namespace(key), key.primary_key(), &*key.user_tag);
     ours.set_primary_bin_override(key.primary_bin());
     if let Some(variance) = key.get_variance_key() {
         ours.set_variance_key(*variance);
@@ -14,9 +15,9 @@ pub(crate) fn from_pingora(key: &PingoraKey) -> CacheKey {
     ours
 }
 
-/// The namespace is part of the hash that goes along; pingora has no field for it.
+/// The namespace is part of the hash that goes along, also where pingora has no field for it.
 pub(crate) fn to_pingora(key: &CacheKey) -> PingoraKey {
-    let mut theirs = PingoraKey::new(key.primary_key(), key.user_tag());
+    let mut theirs = version::new_key(key);
     theirs.set_primary_bin_override(key.primary_bin());
     if let Some(variance) = key.get_variance_key() {
         theirs.set_variance_key(*variance);
@@ -50,7 +51,7 @@ mod tests {
         let hash = || proptest::option::of(any::<[u8; 16]>());
         (any::<Vec<u8>>(), hash(), hash(), ".{0,8}").prop_map(
             |(primary, primary_hash, variance, user_tag)| {
-                let mut key = PingoraKey::new(primary, user_tag);
+                let mut key = version::new_key(&CacheKey::new("", primary, user_tag));
                 if let Some(hash) = primary_hash {
                     key.set_primary_bin_override(hash);
                 }
@@ -81,8 +82,8 @@ mod tests {
         fn both_sides_hash_alike_without_the_bridge(
             primary in any::<Vec<u8>>(), variance in any::<[u8; 16]>()
         ) {
-            let mut theirs = PingoraKey::new(primary.clone(), "");
             let mut ours = CacheKey::new("", primary, "");
+            let mut theirs = version::new_key(&ours);
             prop_assert_eq!(ours.combined_bin(), theirs.combined_bin());
             theirs.set_variance_key(variance);
             ours.set_variance_key(variance);
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_known_key_has_its_known_hash() {
-        let theirs = PingoraKey::new("aa", "1");
+        let theirs = version::new_key(&CacheKey::new("", "aa", "1"));
         assert_eq!(
             from_pingora(&theirs).primary(),
             "ac10f2aef117729f8dad056b3059eb7e"
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn extensions_of_a_key_go_along() {
-        let mut theirs = PingoraKey::new("aa", "1");
+        let mut theirs = version::new_key(&CacheKey::new("", "aa", "1"));
         theirs.extensions.insert(7u32);
         let ours = from_pingora(&theirs);
         assert_eq!(ours.extensions.get::<u32>(), Some(&7));

@@ -1,7 +1,7 @@
 //! Metas survive both bridges: generated ones in all their fields, and the cases that have names.
 
+use super::super::carried;
 use super::*;
-use crate::carried;
 use forebay_core::{Extensions, ResponseHead};
 use proptest::collection::vec;
 use proptest::option;
@@ -58,8 +58,8 @@ fn revalidated_metas() -> impl Strategy<Value = PingoraMeta> {
     );
     (times(), times(), times(), windows, rest).prop_map(
         |(fresh_until, created, updated, (swr, sie), (variance, epoch, provenance, header))| {
-            let internal = (
-                2u8,
+            let mut meta = decoded((
+                PINGORA_META_VERSION,
                 fresh_until,
                 created,
                 updated,
@@ -68,13 +68,32 @@ fn revalidated_metas() -> impl Strategy<Value = PingoraMeta> {
                 variance,
                 epoch,
                 provenance,
-            );
-            let internal = rmp_serde::to_vec(&internal).unwrap();
-            let mut meta = PingoraMeta::deserialize(&internal, encoded_empty_header().unwrap()).unwrap();
+            ));
             *meta.response_header_mut() = header;
             meta
         },
     )
+}
+
+fn decoded(fields: Fields) -> PingoraMeta {
+    let internal = version::encode_fields(fields).unwrap();
+    PingoraMeta::deserialize(&internal, encoded_empty_header().unwrap()).unwrap()
+}
+
+/// Created at `now`, and found unchanged by its origin half a minute later.
+fn revalidated_once(now: SystemTime) -> PingoraMeta {
+    let (updated, fresh_until) = (now + Duration::from_secs(30), now + Duration::from_secs(90));
+    decoded((
+        PINGORA_META_VERSION,
+        fresh_until,
+        now,
+        updated,
+        1,
+        2,
+        None,
+        None,
+        now,
+    ))
 }
 
 /// Metas as pingora's public interface makes them, with times before 1970 too.
@@ -115,7 +134,7 @@ fn assert_same(left: &PingoraMeta, right: &PingoraMeta) {
     assert_eq!(left.fresh_until(), right.fresh_until());
     assert_eq!(left.created(), right.created());
     assert_eq!(left.updated(), right.updated());
-    assert_eq!(left.provenance(), right.provenance());
+    assert_eq!(version::provenance(left), version::provenance(right));
     assert_eq!(left.epoch_override(), right.epoch_override());
     assert_eq!(
         left.stale_while_revalidate_sec(),
@@ -187,9 +206,9 @@ fn the_usual_meta_needs_no_opaque_bytes() {
     let mut header = ResponseHeader::build(200, None).unwrap();
     header.append_header("Server", "x").unwrap();
     let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let mut theirs = PingoraMeta::new(now + Duration::from_secs(60), now, 1, 2, header);
+    let theirs = PingoraMeta::new(now + Duration::from_secs(60), now, 1, 2, header);
     assert!(from_pingora(&theirs).unwrap().opaque().is_empty());
-    theirs.update_freshness(now + Duration::from_secs(90), 1, 2);
+    let mut theirs = revalidated_once(now);
     assert!(from_pingora(&theirs).unwrap().opaque().is_empty());
     theirs.set_epoch_override(now);
     assert!(!from_pingora(&theirs).unwrap().opaque().is_empty());
@@ -198,18 +217,21 @@ fn the_usual_meta_needs_no_opaque_bytes() {
 #[test]
 fn pingoras_meta_has_the_fields_that_the_bridge_knows() {
     let header = ResponseHeader::build(200, None).unwrap();
-    let meta = PingoraMeta::new(UNIX_EPOCH, UNIX_EPOCH, 0, 0, header);
+    let mut meta = PingoraMeta::new(UNIX_EPOCH, UNIX_EPOCH, 0, 0, header);
+    meta.set_epoch_override(UNIX_EPOCH);
     let (internal, _) = meta.serialize().unwrap();
-    let (array_of_nine, version_two) = (0x99, 2);
-    assert_eq!(internal[..2], [array_of_nine, version_two]);
+    let array_of = 0x90;
+    assert_eq!(
+        internal[..2],
+        [array_of + version::META_FIELDS, PINGORA_META_VERSION]
+    );
 }
 
 #[test]
 fn an_entry_expired_in_the_storage_is_expired_for_pingora() {
     let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let header = ResponseHeader::build(200, None).unwrap();
-    let mut theirs = PingoraMeta::new(now + Duration::from_secs(60), now, 1, 2, header);
-    theirs.update_freshness(now + Duration::from_secs(60), 1, 2);
+    let theirs = revalidated_once(now);
+    assert!(theirs.is_fresh(now));
     let mut ours = from_pingora(&theirs).unwrap();
     ours.expire_at(now);
     let back = to_pingora(&ours).unwrap();

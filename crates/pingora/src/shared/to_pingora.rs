@@ -1,0 +1,110 @@
+//! A forebay storage as a storage of pingora's: all but the traits, which differ from version to version.
+
+use super::version::pingora_cache;
+use super::{key, meta};
+use forebay_core::{HitHandler, MissFinishType, MissHandler, Result, SpanHandle, Storage};
+use pingora_cache::storage::MissFinishType as PingoraMissFinishType;
+use pingora_cache::{CacheKey as PingoraKey, CacheMeta as PingoraMeta};
+use std::sync::Arc;
+
+/// A forebay storage as a [`pingora_cache::Storage`]; `leak` makes the reference that pingora takes.
+///
+/// - The spans of the storage are children of the current `tracing` span; those of pingora end here.
+/// - `as_any`, here and on hit handlers, is that of the storage, so that `HttpCache::storage_type_is` knows it.
+/// - An entry with a meta that pingora cannot hold (only others can have written it) is logged, and a miss.
+/// - Pingora panics where a tagged lookup finds nothing. A storage that keeps to `STREAM-TAG` never lets that happen.
+pub struct ToPingora {
+    storage: Arc<dyn Storage>,
+}
+
+impl ToPingora {
+    /// Puts the bridge in front of a storage.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        ToPingora { storage }
+    }
+
+    /// The storage behind the bridge.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    pub(crate) async fn find(&'static self, key: &PingoraKey) -> Result<Option<(PingoraMeta, ToPingoraHit)>> {
+        let key = key::from_pingora(key);
+        let Some((meta, handler)) = self.storage.lookup(&key, &SpanHandle::current()).await? else {
+            return Ok(None);
+        };
+        match meta::to_pingora(&meta) {
+            Ok(meta) => Ok(Some((meta, self.hit(handler)))),
+            Err(error) => {
+                log::warn!("entry {} is treated as a miss: {error}", key.to_compact());
+                Ok(None)
+            }
+        }
+    }
+
+    pub(crate) async fn find_live(
+        &'static self,
+        key: &PingoraKey,
+        streaming_write_tag: Option<&[u8]>,
+    ) -> Result<Option<(PingoraMeta, ToPingoraHit)>> {
+        if streaming_write_tag.is_none() {
+            return self.find(key).await;
+        }
+        let key = key::from_pingora(key);
+        let found = self
+            .storage
+            .lookup_streaming_write(&key, streaming_write_tag, &SpanHandle::current())
+            .await?;
+        found
+            .map(|(meta, handler)| Ok((meta::to_pingora(&meta)?, self.hit(handler))))
+            .transpose()
+    }
+
+    fn hit(&'static self, handler: HitHandler) -> ToPingoraHit {
+        let storage = &*self.storage;
+        ToPingoraHit { handler, storage }
+    }
+
+    pub(crate) async fn start(&self, key: &PingoraKey, meta: &PingoraMeta) -> Result<ToPingoraMiss> {
+        let key = key::from_pingora(key);
+        let mut meta = meta::from_pingora(meta)?;
+        meta::attach_parsed_head(&mut meta)?;
+        let span = SpanHandle::current();
+        let handler = self.storage.get_miss_handler(&key, &meta, &span).await?;
+        Ok(ToPingoraMiss { handler })
+    }
+
+    pub(crate) async fn update(&self, key: &PingoraKey, meta: &PingoraMeta) -> Result<bool> {
+        let mut meta = meta::from_pingora(meta)?;
+        meta::attach_parsed_head(&mut meta)?;
+        self.storage
+            .update_meta(&key::from_pingora(key), &meta, &SpanHandle::current())
+            .await
+    }
+}
+
+pub(crate) struct ToPingoraHit {
+    pub(crate) handler: HitHandler,
+    storage: &'static dyn Storage,
+}
+
+impl ToPingoraHit {
+    pub(crate) async fn end(self, key: &PingoraKey) -> Result<()> {
+        self.handler
+            .finish(self.storage, &key::from_pingora(key), &SpanHandle::current())
+            .await
+    }
+}
+
+pub(crate) struct ToPingoraMiss {
+    pub(crate) handler: MissHandler,
+}
+
+impl ToPingoraMiss {
+    pub(crate) async fn end(self) -> Result<PingoraMissFinishType> {
+        Ok(match self.handler.finish().await? {
+            MissFinishType::Created(size) => PingoraMissFinishType::Created(size),
+            MissFinishType::Appended(size, max) => PingoraMissFinishType::Appended(size, max),
+        })
+    }
+}
