@@ -1,7 +1,9 @@
 //! The head of a stored response: status, reason, and header lines exactly as they came.
 
-use crate::ErrorKind;
-use bytes::{BufMut, Bytes};
+mod names;
+
+use crate::{ErrorKind, varint};
+use bytes::Bytes;
 use pingora_error::Result;
 use std::fmt;
 
@@ -20,20 +22,21 @@ use std::fmt;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResponseHead {
-    // status u16 · reason length + 1, or 0 for none, u16 · reason · lines of (name length u16, value length u32, name,
-    // value); all little endian. Always well formed: both ways to make a head check it.
+    // status u16, little endian · reason length + 1, or 0 for none · reason · lines of (number of the name, or 0 and the
+    // name's length and the name; value length; value). Always well formed: both ways to make a head check it.
     encoded: Bytes,
 }
 
-const FIXED_BYTES: usize = 4;
-const LINE_FIXED_BYTES: usize = 6;
+const STATUS_BYTES: usize = 2;
+const NAME_BYTES_MAX: usize = u16::MAX as usize;
+const REASON_BYTES_MAX: usize = u16::MAX as usize - 1;
 
 impl ResponseHead {
     /// Starts a head with this status.
     pub fn builder(status: u16) -> ResponseHeadBuilder {
         let mut encoded = Vec::with_capacity(256);
-        encoded.put_u16_le(status);
-        encoded.put_u16_le(0);
+        encoded.extend_from_slice(&status.to_le_bytes());
+        encoded.push(0);
         ResponseHeadBuilder {
             encoded,
             invalid: None,
@@ -47,18 +50,28 @@ impl ResponseHead {
 
     /// The reason phrase, where one was set.
     pub fn reason(&self) -> Option<&[u8]> {
-        let length_plus_one = u16::from_le_bytes([self.encoded[2], self.encoded[3]]) as usize;
-        (length_plus_one > 0).then(|| &self.encoded[FIXED_BYTES..FIXED_BYTES + length_plus_one - 1])
+        split_reason(&self.encoded).and_then(|(reason, _)| reason)
     }
 
     /// The header lines (name, value) in their order.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = &self.encoded[FIXED_BYTES + self.reason().map_or(0, <[u8]>::len)..];
+        let mut rest = split_reason(&self.encoded).map_or(&[][..], |(_, lines)| lines);
         std::iter::from_fn(move || {
             let (name, value, after) = split_line(rest)?;
             rest = after;
             Some((name, value))
         })
+    }
+
+    /// The same name as text that is always there, for names in a usual case that many responses have: whoever makes a
+    /// head of another kind need not copy it.
+    ///
+    /// ```
+    /// assert_eq!(forebay_core::ResponseHead::static_name(b"ETag"), Some("ETag"));
+    /// assert_eq!(forebay_core::ResponseHead::static_name(b"eTaG"), None);
+    /// ```
+    pub fn static_name(name: &[u8]) -> Option<&'static str> {
+        names::find(name).map(|(_, name)| name)
     }
 
     /// The value of the first line of this name, whatever its case.
@@ -80,8 +93,7 @@ impl ResponseHead {
     /// Checks bytes that [`encoded`](Self::encoded) gave, which may have been damaged since.
     pub(crate) fn decode(encoded: Bytes) -> Result<Self> {
         let well_formed = || {
-            let length_plus_one = u16::from_le_bytes([*encoded.get(2)?, *encoded.get(3)?]) as usize;
-            let mut rest = encoded.get(FIXED_BYTES + length_plus_one.saturating_sub(1)..)?;
+            let (_, mut rest) = split_reason(&encoded)?;
             while !rest.is_empty() {
                 rest = split_line(rest)?.2;
             }
@@ -94,13 +106,23 @@ impl ResponseHead {
     }
 }
 
-/// The first line's name and value, and what follows; `None` at the end or where a length is wrong.
+/// The reason phrase, where there is one, and the lines; `None` where a length is wrong.
+fn split_reason(encoded: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (length_plus_one, rest) = varint::get(encoded.get(STATUS_BYTES..)?)?;
+    let Some(length) = length_plus_one.checked_sub(1) else {
+        return Some((None, rest));
+    };
+    let (reason, rest) = rest.split_at_checked(length as usize)?;
+    Some((Some(reason), rest))
+}
+
+/// The first line's name and value, and what follows; `None` at the end or where a number or a length is wrong.
 fn split_line(rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let (fixed, rest) = rest.split_first_chunk::<LINE_FIXED_BYTES>()?;
-    let name_length = u16::from_le_bytes([fixed[0], fixed[1]]) as usize;
-    let value_length = u32::from_le_bytes([fixed[2], fixed[3], fixed[4], fixed[5]]) as usize;
-    let (name, rest) = rest.split_at_checked(name_length)?;
-    let (value, rest) = rest.split_at_checked(value_length)?;
+    let (name, rest) = match varint::get(rest)? {
+        (0, rest) => varint::split_sized(rest)?,
+        (number, rest) => (names::name_of(number)?.as_bytes(), rest),
+    };
+    let (value, rest) = varint::split_sized(rest)?;
     Some((name, value, rest))
 }
 
@@ -160,13 +182,13 @@ impl ResponseHeadBuilder {
     /// Sets the reason phrase. It goes before the first header line.
     pub fn reason(mut self, reason: impl AsRef<[u8]>) -> Self {
         let reason = reason.as_ref();
-        let only_this_once = self.encoded.len() == FIXED_BYTES && self.encoded[2..] == [0, 0];
-        match u16::try_from(reason.len() + 1) {
-            Ok(length_plus_one) if only_this_once && is_field_text(reason) => {
-                self.encoded[2..FIXED_BYTES].copy_from_slice(&length_plus_one.to_le_bytes());
-                self.encoded.extend_from_slice(reason);
-            }
-            _ => self.reject("reason phrase", reason),
+        let only_this_once = self.encoded[STATUS_BYTES..] == [0];
+        if only_this_once && reason.len() <= REASON_BYTES_MAX && is_field_text(reason) {
+            self.encoded.truncate(STATUS_BYTES);
+            varint::put(&mut self.encoded, reason.len() as u32 + 1);
+            self.encoded.extend_from_slice(reason);
+        } else {
+            self.reject("reason phrase", reason);
         }
         self
     }
@@ -174,15 +196,25 @@ impl ResponseHeadBuilder {
     /// Adds a header line behind those that are there.
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         let (name, value) = (name.as_ref(), value.as_ref());
-        match (u16::try_from(name.len()), u32::try_from(value.len())) {
-            (Ok(name_length), Ok(value_length)) if is_token(name) && is_field_text(value) => {
-                self.encoded.put_u16_le(name_length);
-                self.encoded.put_u32_le(value_length);
+        let known = names::find(name);
+        let sound = known.is_some() || (name.len() <= NAME_BYTES_MAX && is_token(name));
+        let Some(value_length) = u32::try_from(value.len())
+            .ok()
+            .filter(|_| sound && is_field_text(value))
+        else {
+            self.reject("header line", name);
+            return self;
+        };
+        match known {
+            Some((number, _)) => varint::put(&mut self.encoded, number),
+            None => {
+                self.encoded.push(0);
+                varint::put(&mut self.encoded, name.len() as u32);
                 self.encoded.extend_from_slice(name);
-                self.encoded.extend_from_slice(value);
             }
-            _ => self.reject("header line", name),
         }
+        varint::put(&mut self.encoded, value_length);
+        self.encoded.extend_from_slice(value);
         self
     }
 

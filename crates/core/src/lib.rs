@@ -22,6 +22,7 @@ mod meta;
 mod miss;
 mod storage;
 pub mod streaming_write;
+mod varint;
 
 pub use error::ErrorKind;
 pub use head::{ResponseHead, ResponseHeadBuilder};

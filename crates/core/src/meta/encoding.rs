@@ -1,8 +1,8 @@
 //! The encoding of a meta for media: versioned, exact, and distrustful when it is read.
 
 use super::CacheMeta;
-use crate::{ErrorKind, HashBinary, ResponseHead};
-use bytes::{Buf, BufMut, Bytes};
+use crate::{ErrorKind, ResponseHead, varint};
+use bytes::Bytes;
 use pingora_error::Result;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,11 +14,14 @@ impl CacheMeta {
     /// # Errors
     /// [`ErrorKind::Refused`] if it would exceed [`ENCODED_BYTES_MAX`](Self::ENCODED_BYTES_MAX).
     pub fn encode(&self) -> Result<Vec<u8>> {
+        let (flags, windows) = self.flags();
+        let head = self.head.encoded();
         let len_bytes = FIXED_BYTES
+            + if flags & FLAG_UPDATED != 0 { TIME_BYTES } else { 0 }
+            + if windows { 2 * size_of::<u32>() } else { 0 }
             + self.variance.map_or(0, |v| v.len())
-            + 2 * size_of::<u32>()
-            + self.head.len_bytes()
-            + self.opaque.len();
+            + sized_bytes(head)
+            + sized_bytes(&self.opaque);
         if len_bytes > Self::ENCODED_BYTES_MAX {
             let max = Self::ENCODED_BYTES_MAX;
             return Err(
@@ -26,20 +29,33 @@ impl CacheMeta {
             );
         }
         let mut out = Vec::with_capacity(len_bytes);
-        out.put_u8(VERSION);
-        out.put_u8(if self.variance.is_some() { FLAG_VARIANCE } else { 0 });
-        for time in [self.fresh_until, self.created, self.updated] {
-            put_time(&mut out, time);
+        out.extend_from_slice(&[VERSION, flags]);
+        put_time(&mut out, self.fresh_until);
+        put_time(&mut out, self.created);
+        if flags & FLAG_UPDATED != 0 {
+            put_time(&mut out, self.updated);
         }
-        out.put_u32_le(self.stale_while_revalidate_sec);
-        out.put_u32_le(self.stale_if_error_sec);
-        out.put_slice(self.variance.as_ref().map_or(&[], |v| v));
-        for part in [self.head.encoded(), &self.opaque] {
-            out.put_u32_le(part.len() as u32); // fits: checked against ENCODED_BYTES_MAX above
-            out.put_slice(part);
+        if windows {
+            out.extend_from_slice(&self.stale_while_revalidate_sec.to_le_bytes());
+            out.extend_from_slice(&self.stale_if_error_sec.to_le_bytes());
+        }
+        out.extend_from_slice(self.variance.as_ref().map_or(&[], |v| v));
+        for part in [head, &self.opaque] {
+            varint::put(&mut out, part.len() as u32); // fits: checked against ENCODED_BYTES_MAX above
+            out.extend_from_slice(part);
         }
         debug_assert_eq!(out.len(), len_bytes);
         Ok(out)
+    }
+
+    /// Which of the fields are there that an entry may do without; whether the stale windows are.
+    fn flags(&self) -> (u8, bool) {
+        let windows = (self.stale_while_revalidate_sec, self.stale_if_error_sec) != (0, 0);
+        let flag = |there: bool, flag: u8| if there { flag } else { 0 };
+        let flags = flag(self.variance.is_some(), FLAG_VARIANCE)
+            | flag(self.updated != self.created, FLAG_UPDATED)
+            | flag(windows, FLAG_WINDOWS);
+        (flags, windows)
     }
 
     /// The meta that [`encode`](Self::encode) made these bytes of. Head and opaque bytes share the buffer.
@@ -48,56 +64,68 @@ impl CacheMeta {
     /// [`ErrorKind::Corrupt`] for bytes that no `encode` made, or one of an unknown version. Never panics and
     /// allocates nothing that a damaged length could ask for.
     pub fn decode(encoded: Bytes) -> Result<Self> {
-        let mut rest = encoded;
-        Self::decode_from(&mut rest).ok_or_else(|| {
+        Self::decode_whole(&encoded).ok_or_else(|| {
             ErrorKind::Corrupt.error("stored meta: an unknown version, or a length or time out of range")
         })?
     }
 
-    fn decode_from(rest: &mut Bytes) -> Option<Result<Self>> {
-        if rest.try_get_u8().ok()? != VERSION {
+    fn decode_whole(encoded: &Bytes) -> Option<Result<Self>> {
+        let ([VERSION, flags], rest) = encoded.split_first_chunk()? else {
             return None;
-        }
-        let flags = rest.try_get_u8().ok()?;
-        if flags & !FLAG_VARIANCE != 0 {
-            return None;
-        }
-        let (fresh_until, created, updated) = (get_time(rest)?, get_time(rest)?, get_time(rest)?);
-        let stale_while_revalidate_sec = rest.try_get_u32_le().ok()?;
-        let stale_if_error_sec = rest.try_get_u32_le().ok()?;
-        let variance = match flags & FLAG_VARIANCE {
-            0 => None,
-            _ => Some(
-                get_part(rest, size_of::<HashBinary>())?
-                    .as_ref()
-                    .try_into()
-                    .ok()?,
-            ),
         };
-        let head = get_sized_part(rest)?;
-        let opaque = get_sized_part(rest)?;
-        if !rest.is_empty() {
+        if flags & !(FLAG_VARIANCE | FLAG_UPDATED | FLAG_WINDOWS) != 0 {
             return None;
         }
-        Some(ResponseHead::decode(head).map(|head| CacheMeta {
+        let (fresh_until, rest) = get_time(rest)?;
+        let (created, mut rest) = get_time(rest)?;
+        let mut updated = created;
+        if flags & FLAG_UPDATED != 0 {
+            (updated, rest) = get_time(rest)?;
+        }
+        let mut windows = [0; 2];
+        if flags & FLAG_WINDOWS != 0 {
+            for window in &mut windows {
+                let (bytes, after) = rest.split_first_chunk()?;
+                (*window, rest) = (u32::from_le_bytes(*bytes), after);
+            }
+        }
+        let mut variance = None;
+        if flags & FLAG_VARIANCE != 0 {
+            let (bytes, after) = rest.split_first_chunk()?;
+            (variance, rest) = (Some(*bytes), after);
+        }
+        let (head, rest) = varint::split_sized(rest)?;
+        let (opaque, []) = varint::split_sized(rest)? else {
+            return None;
+        };
+        let head = ResponseHead::decode(encoded.slice_ref(head));
+        let opaque = match opaque {
+            [] => Bytes::new(), // not a count on the buffer
+            _ => encoded.slice_ref(opaque),
+        };
+        Some(head.map(|head| CacheMeta {
             updated,
             variance,
             opaque,
-            ..CacheMeta::new(
-                fresh_until,
-                created,
-                stale_while_revalidate_sec,
-                stale_if_error_sec,
-                head,
-            )
+            ..CacheMeta::new(fresh_until, created, windows[0], windows[1], head)
         }))
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const FLAG_VARIANCE: u8 = 1;
-/// Version, flags, three times, two windows.
-const FIXED_BYTES: usize = 2 + 3 * 12 + 2 * 4;
+/// Revalidated at another time than it was admitted.
+const FLAG_UPDATED: u8 = 2;
+/// A stale window that is not zero.
+const FLAG_WINDOWS: u8 = 4;
+const TIME_BYTES: usize = 12;
+/// Version, flags, two times.
+const FIXED_BYTES: usize = 2 + 2 * TIME_BYTES;
+
+/// What a part takes with its length before it.
+fn sized_bytes(part: &[u8]) -> usize {
+    varint::len_bytes(u32::try_from(part.len()).unwrap_or(u32::MAX)) + part.len()
+}
 
 /// Seconds since the epoch, rounded down, and the nanoseconds above them: exact, also before the epoch.
 fn put_time(out: &mut Vec<u8>, time: SystemTime) {
@@ -111,29 +139,23 @@ fn put_time(out: &mut Vec<u8>, time: SystemTime) {
             }
         }
     };
-    out.put_i64_le(seconds);
-    out.put_u32_le(nanos);
+    out.extend_from_slice(&seconds.to_le_bytes());
+    out.extend_from_slice(&nanos.to_le_bytes());
 }
 
-fn get_time(rest: &mut Bytes) -> Option<SystemTime> {
-    let seconds = rest.try_get_i64_le().ok()?;
-    let nanos = rest.try_get_u32_le().ok().filter(|n| *n < 1_000_000_000)?;
+fn get_time(rest: &[u8]) -> Option<(SystemTime, &[u8])> {
+    let (seconds, rest) = rest.split_first_chunk()?;
+    let (nanos, rest) = rest.split_first_chunk()?;
+    let seconds = i64::from_le_bytes(*seconds);
+    let nanos = Some(u32::from_le_bytes(*nanos)).filter(|n| *n < 1_000_000_000)?;
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 {
         UNIX_EPOCH.checked_sub(whole)
     } else {
         UNIX_EPOCH.checked_add(whole)
     };
-    time?.checked_add(Duration::from_nanos(nanos.into()))
-}
-
-fn get_part(rest: &mut Bytes, len_bytes: usize) -> Option<Bytes> {
-    (len_bytes <= rest.len()).then(|| rest.split_to(len_bytes))
-}
-
-fn get_sized_part(rest: &mut Bytes) -> Option<Bytes> {
-    let len_bytes = rest.try_get_u32_le().ok()?;
-    get_part(rest, len_bytes as usize)
+    let time = time?.checked_add(Duration::from_nanos(nanos.into()))?;
+    Some((time, rest))
 }
 
 #[cfg(test)]
