@@ -81,6 +81,13 @@ impl ResponseHead {
             .map(|(_, value)| value)
     }
 
+    /// The same head in a buffer of its own: one that was decoded keeps alive what it was decoded from.
+    pub fn detached(&self) -> Self {
+        ResponseHead {
+            encoded: Bytes::copy_from_slice(&self.encoded),
+        }
+    }
+
     /// What the head occupies, in bytes.
     pub fn len_bytes(&self) -> usize {
         self.encoded.len()

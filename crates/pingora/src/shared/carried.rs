@@ -18,7 +18,7 @@ type Carried = (Vec<u32>, Vec<u8>);
 
 /// Our meta as pingora's, with nothing lost.
 pub(crate) fn to_pingora(ours: &CacheMeta) -> Result<PingoraMeta> {
-    let mut theirs = meta::to_pingora(ours)?;
+    let mut theirs = meta::to_pingora(ours, head::to_pingora)?;
     let order = order_changes(ours.head(), theirs.response_header());
     if order.is_empty() && ours.opaque().is_empty() && ours.head().get(LINE_NAME).is_none() {
         return Ok(theirs);

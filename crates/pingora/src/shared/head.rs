@@ -99,35 +99,45 @@ fn build(head: &ResponseHead, style: HeadStyle) -> std::result::Result<ResponseH
     if let Some(reason) = head.reason() {
         header.set_reason_phrase(Some(&String::from_utf8_lossy(reason)))?;
     }
-    // One buffer for all lines: one allocation, and nothing else is kept alive by them.
+    // One buffer for all lines: one allocation, and nothing else is kept alive by them. Names that are always there need
+    // none, and no counting when the head is cloned.
     let mut text = Vec::with_capacity(head.len_bytes());
     for (name, value) in head.headers() {
-        text.put_slice(name);
+        if ResponseHead::static_name(name).is_none() {
+            text.put_slice(name);
+        }
         text.put_slice(value);
     }
     let mut text = Bytes::from(text);
     for (name, value) in head.headers() {
-        let name = text.split_to(name.len());
+        let name = match ResponseHead::static_name(name) {
+            Some(name) => Bytes::from_static(name.as_bytes()),
+            None => text.split_to(name.len()),
+        };
         let value = HeaderValue::from_maybe_shared(text.split_to(value.len()))?;
         header.append_header(name, value)?;
     }
     Ok(header)
 }
 
-/// A head in pingora's form, kept beside ours so that a hit in memory need not parse it.
+/// A head in pingora's form, and what it was made of.
 #[derive(Clone)]
 pub(crate) struct ParsedHead(Arc<(ResponseHead, HeadStyle, ResponseHeader)>);
 
 impl ParsedHead {
     pub(crate) fn new(head: &ResponseHead, style: HeadStyle) -> Result<Self> {
         let header = to_pingora(head, style)?;
-        Ok(ParsedHead(Arc::new((head.clone(), style, header))))
+        Ok(ParsedHead(Arc::new((head.detached(), style, header))))
     }
 
     /// The parsed form, unless the head was changed since.
     pub(crate) fn get(&self, head: &ResponseHead, style: HeadStyle) -> Option<&ResponseHeader> {
         let (parsed_from, parsed_as, header) = &*self.0;
         (parsed_from == head && *parsed_as == style).then_some(header)
+    }
+
+    pub(crate) fn header(&self) -> &ResponseHeader {
+        &self.0.2
     }
 
     /// What it occupies, in bytes, seen from the layout of `http::HeaderMap`: two maps (values, and names in their

@@ -1,6 +1,6 @@
 //! Metas of one side as metas of the other.
 
-use super::head::{self, HeadStyle, ParsedHead};
+use super::head::{self, HeadStyle};
 use super::version::{self, error_from_pingora, pingora_cache, pingora_http};
 use bytes::Bytes;
 use forebay_core::{CacheMeta, ErrorKind, ResponseHead, Result};
@@ -36,25 +36,17 @@ pub(crate) fn with_head_and_opaque(theirs: &PingoraMeta, head: ResponseHead, opa
     ours
 }
 
-/// Keeps pingora's form of the head beside ours, for storages that keep metas in memory.
-pub(crate) fn attach_parsed_head(ours: &mut CacheMeta) -> Result<()> {
-    let parsed = ParsedHead::new(ours.head(), Extras::decode(ours.opaque()).style)?;
-    ours.extensions_mut(parsed.weight_bytes()).insert(parsed);
-    Ok(())
-}
-
-/// Our meta as pingora's.
+/// Our meta as pingora's, with the head that `to_header` makes of ours.
 ///
 /// # Errors
-/// [`ErrorKind::Refused`] for what pingora cannot hold: see [`head::to_pingora`]; a creation, revalidation or provenance
+/// Those of `to_header`; [`ErrorKind::Refused`] for what pingora cannot hold: a creation, revalidation or provenance
 /// before 1970 unless all three are one.
-pub(crate) fn to_pingora(ours: &CacheMeta) -> Result<PingoraMeta> {
+pub(crate) fn to_pingora(
+    ours: &CacheMeta,
+    to_header: impl FnOnce(&ResponseHead, HeadStyle) -> Result<ResponseHeader>,
+) -> Result<PingoraMeta> {
     let extras = Extras::decode(ours.opaque());
-    let parsed = ours.extensions().get::<ParsedHead>();
-    let header = match parsed.and_then(|parsed| parsed.get(ours.head(), extras.style)) {
-        Some(header) => header.clone(),
-        None => head::to_pingora(ours.head(), extras.style)?,
-    };
+    let header = to_header(ours.head(), extras.style)?;
     let provenance = extras.provenance.filter(|_| version::HAS_PROVENANCE);
     let provenance = provenance.unwrap_or(ours.created());
     let mut theirs = if ours.updated() == ours.created() && provenance == ours.created() {
@@ -74,8 +66,7 @@ pub(crate) fn to_pingora(ours: &CacheMeta) -> Result<PingoraMeta> {
     if let Some(epoch) = extras.epoch_override {
         theirs.set_epoch_override(epoch);
     }
-    // The parsed head alone is of no use to anybody else.
-    if ours.extensions().len() > usize::from(parsed.is_some()) {
+    if !ours.extensions().is_empty() {
         *theirs.extensions_mut() = ours.extensions().clone();
     }
     Ok(theirs)

@@ -4,6 +4,7 @@
 mod carried;
 pub(super) mod from_pingora;
 pub(super) mod head;
+mod heads;
 pub(super) mod key;
 pub(super) mod meta;
 pub(super) mod to_pingora;

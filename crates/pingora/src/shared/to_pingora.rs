@@ -1,8 +1,11 @@
 //! A forebay storage as a storage of pingora's: all but the traits, which differ from version to version.
 
+use super::heads::Heads;
 use super::version::pingora_cache;
 use super::{key, meta};
-use forebay_core::{HitHandler, MissFinishType, MissHandler, Result, SpanHandle, Storage};
+use forebay_core::{
+    CacheKey, CacheMeta, HitHandler, MissFinishType, MissHandler, Result, SpanHandle, Storage,
+};
 use pingora_cache::storage::MissFinishType as PingoraMissFinishType;
 use pingora_cache::{CacheKey as PingoraKey, CacheMeta as PingoraMeta};
 use std::sync::Arc;
@@ -15,12 +18,14 @@ use std::sync::Arc;
 /// - Pingora panics where a tagged lookup finds nothing. A storage that keeps to `STREAM-TAG` never lets that happen.
 pub struct ToPingora {
     storage: Arc<dyn Storage>,
+    heads: Heads,
 }
 
 impl ToPingora {
     /// Puts the bridge in front of a storage.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        ToPingora { storage }
+        let heads = Heads::default();
+        ToPingora { storage, heads }
     }
 
     /// The storage behind the bridge.
@@ -33,8 +38,8 @@ impl ToPingora {
         let Some((meta, handler)) = self.storage.lookup(&key, &SpanHandle::current()).await? else {
             return Ok(None);
         };
-        match meta::to_pingora(&meta) {
-            Ok(meta) => Ok(Some((meta, self.hit(handler)))),
+        match self.meta(&meta, &handler) {
+            Ok(meta) => Ok(Some((meta, self.hit(key, handler)))),
             Err(error) => {
                 log::warn!("entry {} is treated as a miss: {error}", key.to_compact());
                 Ok(None)
@@ -56,27 +61,34 @@ impl ToPingora {
             .lookup_streaming_write(&key, streaming_write_tag, &SpanHandle::current())
             .await?;
         found
-            .map(|(meta, handler)| Ok((meta::to_pingora(&meta)?, self.hit(handler))))
+            .map(|(meta, handler)| Ok((self.meta(&meta, &handler)?, self.hit(key, handler))))
             .transpose()
     }
 
-    fn hit(&'static self, handler: HitHandler) -> ToPingoraHit {
+    fn meta(&self, ours: &CacheMeta, handler: &HitHandler) -> Result<PingoraMeta> {
+        let to_header = |head: &_, style| self.heads.get(handler.entry_id(), head, style);
+        meta::to_pingora(ours, to_header)
+    }
+
+    fn hit(&'static self, key: CacheKey, handler: HitHandler) -> ToPingoraHit {
         let storage = &*self.storage;
-        ToPingoraHit { handler, storage }
+        ToPingoraHit {
+            handler,
+            storage,
+            key,
+        }
     }
 
     pub(crate) async fn start(&self, key: &PingoraKey, meta: &PingoraMeta) -> Result<ToPingoraMiss> {
         let key = key::from_pingora(key);
-        let mut meta = meta::from_pingora(meta)?;
-        meta::attach_parsed_head(&mut meta)?;
+        let meta = meta::from_pingora(meta)?;
         let span = SpanHandle::current();
         let handler = self.storage.get_miss_handler(&key, &meta, &span).await?;
         Ok(ToPingoraMiss { handler })
     }
 
     pub(crate) async fn update(&self, key: &PingoraKey, meta: &PingoraMeta) -> Result<bool> {
-        let mut meta = meta::from_pingora(meta)?;
-        meta::attach_parsed_head(&mut meta)?;
+        let meta = meta::from_pingora(meta)?;
         self.storage
             .update_meta(&key::from_pingora(key), &meta, &SpanHandle::current())
             .await
@@ -86,12 +98,14 @@ impl ToPingora {
 pub(crate) struct ToPingoraHit {
     pub(crate) handler: HitHandler,
     storage: &'static dyn Storage,
+    /// That of the lookup: to make it again would be to hash it again.
+    key: CacheKey,
 }
 
 impl ToPingoraHit {
-    pub(crate) async fn end(self, key: &PingoraKey) -> Result<()> {
+    pub(crate) async fn end(self) -> Result<()> {
         self.handler
-            .finish(self.storage, &key::from_pingora(key), &SpanHandle::current())
+            .finish(self.storage, &self.key, &SpanHandle::current())
             .await
     }
 }

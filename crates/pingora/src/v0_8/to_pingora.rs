@@ -100,10 +100,10 @@ impl PingoraHandleHit for ToPingoraHit {
     async fn finish(
         self: Box<Self>,
         _storage: &'static (dyn PingoraStorage + Sync),
-        key: &PingoraKey,
+        _key: &PingoraKey,
         _trace: &PingoraSpan,
     ) -> Result<()> {
-        self.end(key).await.map_err(error_to_pingora)
+        self.end().await.map_err(error_to_pingora)
     }
 
     fn can_seek(&self) -> bool {

@@ -116,10 +116,10 @@ impl PingoraHandleHit for ToPingoraHit {
     async fn finish(
         self: Box<Self>,
         _storage: &'static (dyn PingoraStorage + Sync),
-        key: &PingoraKey,
+        _key: &PingoraKey,
         _trace: &PingoraSpan,
     ) -> Result<()> {
-        self.end(key).await
+        self.end().await
     }
 
     fn can_seek(&self) -> bool {

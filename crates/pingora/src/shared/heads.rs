@@ -1,0 +1,84 @@
+//! Response heads in pingora's form, of the entries that were hit lately: to make one costs more than the rest of a hit,
+//! and it is ten times as large as the head in the store.
+
+use super::head::{HeadStyle, ParsedHead};
+use super::version::pingora_http;
+use forebay_core::{CacheEntryId, ResponseHead, Result};
+use pingora_http::ResponseHeader;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+/// What the heads of one bridge may occupy, in bytes: some 4,000 of ten lines.
+const CAPACITY_BYTES: u64 = 16 << 20;
+/// What a head of a few lines occupies.
+const TYPICAL_BYTES: u64 = 4 << 10;
+
+pub(crate) struct Heads(Cache<CacheEntryId, ParsedHead, ByWeight>);
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<CacheEntryId, ParsedHead> for ByWeight {
+    fn weight(&self, _: &CacheEntryId, head: &ParsedHead) -> u64 {
+        head.weight_bytes() as u64
+    }
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        let expected = (CAPACITY_BYTES / TYPICAL_BYTES) as usize;
+        Heads(Cache::with_weighter(expected, CAPACITY_BYTES, ByWeight))
+    }
+}
+
+impl Heads {
+    /// The head of an entry. An id may have another head than before, after an update: that is noticed.
+    pub(crate) fn get(
+        &self,
+        id: Option<CacheEntryId>,
+        head: &ResponseHead,
+        style: HeadStyle,
+    ) -> Result<ResponseHeader> {
+        let known = id.and_then(|id| self.0.get(&id));
+        if let Some(header) = known.as_ref().and_then(|known| known.get(head, style)) {
+            return Ok(header.clone());
+        }
+        let parsed = ParsedHead::new(head, style)?;
+        let header = parsed.header().clone();
+        if let Some(id) = id {
+            self.0.insert(id, parsed);
+        }
+        Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(value: &str) -> ResponseHead {
+        ResponseHead::builder(200).header("a", value).build().unwrap()
+    }
+
+    #[test]
+    fn an_entry_that_was_updated_has_its_new_head() {
+        let (heads, id, style) = (Heads::default(), Some(CacheEntryId::new(7)), HeadStyle::default());
+        for value in ["1", "1", "2", "1"] {
+            let header = heads.get(id, &head(value), style).unwrap();
+            assert_eq!(header.headers["a"], value);
+        }
+    }
+
+    #[test]
+    fn heads_are_bounded() {
+        let (heads, style) = (Heads::default(), HeadStyle::default());
+        let long = "x".repeat(10_000);
+        for id in 0..2000 {
+            let header = heads
+                .get(Some(CacheEntryId::new(id)), &head(&long), style)
+                .unwrap();
+            assert_eq!(header.headers["a"], long);
+        }
+        assert!(heads.0.weight() <= CAPACITY_BYTES);
+    }
+}
