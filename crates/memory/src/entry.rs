@@ -1,50 +1,145 @@
 //! One stored entry, and what it weighs.
 
 use crate::body::Body;
+use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, HashBinary};
 use quick_cache::Weighter;
 use std::sync::Arc;
 
-/// What the cache holds per entry beside the entry itself: its slot, its place in the table with the table's slack, the
-/// key, and its share of the ghost queue; then the two allocations. Measured with many small entries, rounded up.
-const BOOKKEEPING_BYTES: usize = 160;
+/// What the cache holds per entry beside the entry's own bytes: its slot, its place in the table with the table's slack,
+/// the key, its share of the ghost queue, the allocation and, from the first hit on, its count. Measured with many small
+/// entries, rounded up.
+const BOOKKEEPING_BYTES: usize = 130;
+/// Bodies up to this size lie in one buffer with the meta: for small entries, allocations of their own cost more than
+/// what is in them.
+const SMALL_BODY_BYTES: usize = 4 << 10;
 
-#[derive(Debug)]
+/// A stored entry. To clone it is to count references.
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    pub(crate) id: CacheEntryId,
-    pub(crate) meta: CacheMeta,
-    /// Shared with the entry of the same write that has another meta.
-    pub(crate) body: Arc<Body>,
-    weight_bytes: usize,
+    /// Id (8 bytes), length of the encoded meta (4), the meta, and a small body.
+    packed: Bytes,
+    beside: Option<Arc<Beside>>,
+}
+
+const ID_BYTES: usize = 8;
+const META_AT: usize = ID_BYTES + 4;
+
+/// What does not go into the buffer.
+#[derive(Debug)]
+struct Beside {
+    /// A meta with extensions, which have no encoding.
+    meta: Option<CacheMeta>,
+    /// A body that is not small. Shared with the entry of the same write that has another meta.
+    body: Option<Arc<Body>>,
 }
 
 impl Entry {
-    pub(crate) fn new(id: CacheEntryId, meta: CacheMeta, body: Arc<Body>) -> Self {
-        let beside_meta = size_of::<Self>() - size_of::<CacheMeta>() + BOOKKEEPING_BYTES;
-        let weight_bytes = meta.weight_bytes() + body.weight_bytes() + beside_meta;
+    /// The entry of a write. `encoded_meta` is that of `meta`.
+    pub(crate) fn new(id: CacheEntryId, meta: &CacheMeta, encoded_meta: &[u8], chunks: Vec<Bytes>) -> Self {
+        let body_len: usize = chunks.iter().map(Bytes::len).sum();
+        match body_len <= SMALL_BODY_BYTES {
+            true => Entry::pack(
+                id,
+                meta,
+                encoded_meta,
+                chunks.iter().map(|chunk| &chunk[..]),
+                None,
+            ),
+            false => Entry::pack(
+                id,
+                meta,
+                encoded_meta,
+                [].into_iter(),
+                Some(Arc::new(Body::new(chunks))),
+            ),
+        }
+    }
+
+    fn pack<'a>(
+        id: CacheEntryId,
+        meta: &CacheMeta,
+        encoded_meta: &[u8],
+        small_body: impl Iterator<Item = &'a [u8]> + Clone,
+        body: Option<Arc<Body>>,
+    ) -> Self {
+        let meta = Some(meta).filter(|meta| !meta.extensions().is_empty()).cloned();
+        let encoded_meta = if meta.is_some() { &[] } else { encoded_meta };
+        let body_len: usize = small_body.clone().map(<[u8]>::len).sum();
+        let mut packed = Vec::with_capacity(META_AT + encoded_meta.len() + body_len);
+        packed.extend_from_slice(&id.get().to_le_bytes());
+        packed.extend_from_slice(&(encoded_meta.len() as u32).to_le_bytes()); // fits: at most ENCODED_BYTES_MAX
+        packed.extend_from_slice(encoded_meta);
+        small_body.for_each(|chunk| packed.extend_from_slice(chunk));
+        let beside = (meta.is_some() || body.is_some()).then(|| Arc::new(Beside { meta, body }));
         Entry {
-            id,
-            meta,
-            body,
-            weight_bytes,
+            packed: packed.into(),
+            beside,
         }
     }
 
     /// The same body with another meta.
-    pub(crate) fn with_meta(&self, meta: CacheMeta) -> Self {
-        Entry::new(self.id, meta, self.body.clone())
+    pub(crate) fn with_meta(&self, meta: &CacheMeta, encoded_meta: &[u8]) -> Self {
+        let small_body = [&self.packed[self.body_at()..]].into_iter();
+        Entry::pack(self.id(), meta, encoded_meta, small_body, self.body().cloned())
+    }
+
+    pub(crate) fn id(&self) -> CacheEntryId {
+        let mut id = [0; ID_BYTES];
+        id.copy_from_slice(&self.packed[..ID_BYTES]);
+        CacheEntryId::new(u64::from_le_bytes(id))
+    }
+
+    pub(crate) fn meta(&self) -> CacheMeta {
+        match self.beside.as_ref().and_then(|beside| beside.meta.as_ref()) {
+            Some(meta) => meta.clone(),
+            None => CacheMeta::decode(self.packed.slice(META_AT..self.body_at()))
+                .expect("`encode` made these bytes, and nobody can write to them"),
+        }
+    }
+
+    pub(crate) fn body_len(&self) -> usize {
+        self.body()
+            .map_or(self.packed.len() - self.body_at(), |body| body.len())
+    }
+
+    /// The bytes of the body from `position` on that lie in one piece, none of them at or beyond `end`; `None` if there
+    /// are none.
+    pub(crate) fn read(&self, position: usize, end: usize) -> Option<Bytes> {
+        if let Some(body) = self.body() {
+            return body.read(position, end);
+        }
+        let at = self.body_at();
+        let end = end.min(self.packed.len() - at);
+        (position < end).then(|| self.packed.slice(at + position..at + end))
     }
 
     pub(crate) fn weight_bytes(&self) -> usize {
-        self.weight_bytes
+        let beside = self.beside.as_ref().map_or(0, |beside| {
+            let meta = beside.meta.as_ref().map_or(0, CacheMeta::weight_bytes);
+            let body = beside.body.as_ref().map_or(0, |body| body.weight_bytes());
+            size_of::<Beside>() + meta + body
+        });
+        self.packed.len() + beside + BOOKKEEPING_BYTES
+    }
+
+    fn body(&self) -> Option<&Arc<Body>> {
+        self.beside.as_ref()?.body.as_ref()
+    }
+
+    /// Where the meta ends, and a small body begins.
+    fn body_at(&self) -> usize {
+        let mut meta_len = [0; 4];
+        meta_len.copy_from_slice(&self.packed[ID_BYTES..META_AT]);
+        META_AT + u32::from_le_bytes(meta_len) as usize
     }
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct ByWeight;
 
-impl Weighter<HashBinary, Arc<Entry>> for ByWeight {
-    fn weight(&self, _key: &HashBinary, entry: &Arc<Entry>) -> u64 {
-        entry.weight_bytes as u64
+impl Weighter<HashBinary, Entry> for ByWeight {
+    fn weight(&self, _key: &HashBinary, entry: &Entry) -> u64 {
+        entry.weight_bytes() as u64
     }
 }

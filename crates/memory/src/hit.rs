@@ -7,20 +7,19 @@ use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheKey, ErrorKind, HandleHit, Result, SpanHandle, Storage};
 use forebay_live::{Follower, Next};
 use std::any::Any;
-use std::sync::Arc;
 
 /// A hit on a stored entry. The entry lives as long as the handler, whatever becomes of it in the storage.
 pub(crate) struct StoredHit {
-    entry: Arc<Entry>,
+    entry: Entry,
     position: usize,
     end: usize,
     _open: OpenHandler,
 }
 
 impl StoredHit {
-    pub(crate) fn new(entry: Arc<Entry>, open: OpenHandler) -> Self {
+    pub(crate) fn new(entry: Entry, open: OpenHandler) -> Self {
         StoredHit {
-            end: entry.body.len(),
+            end: entry.body_len(),
             entry,
             position: 0,
             _open: open,
@@ -31,7 +30,7 @@ impl StoredHit {
 #[async_trait]
 impl HandleHit for StoredHit {
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        let chunk = self.entry.body.read(self.position, self.end);
+        let chunk = self.entry.read(self.position, self.end);
         self.position += chunk.as_ref().map_or(0, Bytes::len);
         Ok(chunk)
     }
@@ -45,7 +44,7 @@ impl HandleHit for StoredHit {
     }
 
     fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
-        let len = self.entry.body.len();
+        let len = self.entry.body_len();
         let end = end.unwrap_or(len);
         if start > len || end < start {
             let context = format!("a range from byte {start} to {end} of a body of {len} bytes");
@@ -60,7 +59,7 @@ impl HandleHit for StoredHit {
     }
 
     fn entry_id(&self) -> Option<CacheEntryId> {
-        Some(self.entry.id)
+        Some(self.entry.id())
     }
 
     fn as_any(&self) -> &(dyn Any + Send + Sync) {

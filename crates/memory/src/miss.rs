@@ -1,6 +1,5 @@
 //! Writing one entry.
 
-use crate::body::Body;
 use crate::entry::Entry;
 use crate::stats::add;
 use crate::storage::Shared;
@@ -15,6 +14,7 @@ use std::sync::atomic::Ordering;
 pub(crate) struct Miss {
     shared: Arc<Shared>,
     write: LiveGuard<()>,
+    encoded_meta: Vec<u8>,
     body_bytes: u64,
     /// What this write has in the books: its body, its meta, and what its chunks cost beside their bytes.
     in_flight_bytes: u64,
@@ -24,12 +24,13 @@ pub(crate) struct Miss {
 const CHUNK_OVERHEAD_BYTES: u64 = 96;
 
 impl Miss {
-    pub(crate) fn new(shared: Arc<Shared>, write: LiveGuard<()>) -> Self {
-        let in_flight_bytes = write.meta().weight_bytes() as u64;
+    pub(crate) fn new(shared: Arc<Shared>, write: LiveGuard<()>, encoded_meta: Vec<u8>) -> Self {
+        let in_flight_bytes = (write.meta().weight_bytes() + encoded_meta.len()) as u64;
         add(&shared.counters.in_flight_bytes, in_flight_bytes);
         Miss {
             shared,
             write,
+            encoded_meta,
             body_bytes: 0,
             in_flight_bytes,
         }
@@ -61,8 +62,8 @@ impl Miss {
     }
 
     fn admit(&self) -> Result<usize> {
-        let body = Arc::new(Body::new(self.write.body().chunks()));
-        let entry = Arc::new(Entry::new(self.write.id(), self.write.meta().clone(), body));
+        let chunks = self.write.body().chunks();
+        let entry = Entry::new(self.write.id(), self.write.meta(), &self.encoded_meta, chunks);
         let weight_bytes = entry.weight_bytes();
         if weight_bytes as u64 > self.shared.limits.max_object_bytes {
             let max = self.shared.limits.max_object_bytes;

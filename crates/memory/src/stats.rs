@@ -63,10 +63,10 @@ pub(crate) fn get(counter: &AtomicU64) -> u64 {
 #[derive(Debug, Clone)]
 pub(crate) struct CountEvictions(pub(crate) Arc<Counters>);
 
-impl Lifecycle<HashBinary, Arc<Entry>> for CountEvictions {
+impl Lifecycle<HashBinary, Entry> for CountEvictions {
     type RequestState = ();
 
-    fn on_evict(&self, _state: &mut (), _key: HashBinary, entry: Arc<Entry>) {
+    fn on_evict(&self, _state: &mut (), _key: HashBinary, entry: Entry) {
         add(&self.0.evicted, 1);
         add(&self.0.evicted_bytes, entry.weight_bytes() as u64);
     }

@@ -27,7 +27,7 @@ pub struct MemoryStorage {
     shared: Arc<Shared>,
 }
 
-pub(crate) type Entries = Cache<HashBinary, Arc<Entry>, ByWeight, DefaultHashBuilder, CountEvictions>;
+pub(crate) type Entries = Cache<HashBinary, Entry, ByWeight, DefaultHashBuilder, CountEvictions>;
 
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
@@ -100,9 +100,9 @@ impl MemoryStorage {
         (meta, Box::new(StreamHit::new(Follower::new(write), open)))
     }
 
-    fn stored_hit(&self, entry: Arc<Entry>) -> (CacheMeta, HitHandler) {
+    fn stored_hit(&self, entry: Entry) -> (CacheMeta, HitHandler) {
         add(&self.shared.counters.hits, 1);
-        let meta = entry.meta.clone();
+        let meta = entry.meta();
         let open = OpenHandler::new(&self.shared.counters);
         (meta, Box::new(StoredHit::new(entry, open)))
     }
@@ -118,12 +118,12 @@ impl MemoryStorage {
                     purge_type == PurgeType::Invalidation && writes.purge(),
                 ),
                 PurgeTarget::Exact(_, id) => (
-                    self.shared.entries.remove_if(&key, |entry| entry.id == id),
+                    self.shared.entries.remove_if(&key, |entry| entry.id() == id),
                     purge_type == PurgeType::Invalidation && writes.purge_exact(id),
                 ),
             };
             match (stored, hidden, target) {
-                (Some((_, entry)), _, _) => PurgeOutcome::Purged(Some(entry.id)),
+                (Some((_, entry)), _, _) => PurgeOutcome::Purged(Some(entry.id())),
                 (None, true, PurgeTarget::Exact(_, id)) => PurgeOutcome::Purged(Some(id)),
                 (None, true, PurgeTarget::Active(_)) => PurgeOutcome::Purged(newest),
                 (None, false, _) => PurgeOutcome::NotFound,
@@ -132,12 +132,19 @@ impl MemoryStorage {
     }
 
     /// Replaces the meta of the stored entry where `change` gives another; `None` where nothing is stored.
-    fn replace_meta(&self, key: HashBinary, change: impl FnOnce(&Entry) -> Option<CacheMeta>) -> Option<()> {
+    fn replace_meta(
+        &self,
+        key: HashBinary,
+        change: impl FnOnce(&Entry) -> Option<CacheMeta>,
+    ) -> Result<Option<()>> {
         self.shared.writes.with_key(&key, |_| {
-            let entry = self.shared.entries.peek(&key)?;
-            let changed = Arc::new(entry.with_meta(change(&entry)?));
+            let entry = self.shared.entries.peek(&key);
+            let Some((entry, meta)) = entry.and_then(|entry| change(&entry).map(|meta| (entry, meta))) else {
+                return Ok(None);
+            };
+            let changed = entry.with_meta(&meta, &meta.encode()?);
             // Fails where the entry was evicted just now: then there is none.
-            self.shared.entries.replace(key, changed, true).ok()
+            Ok(self.shared.entries.replace(key, changed, true).ok())
         })
     }
 }
@@ -183,7 +190,9 @@ impl Storage for MemoryStorage {
             max_object_bytes,
             ..
         } = self.shared.limits;
-        let held = get(&self.shared.counters.in_flight_bytes);
+        let counters = &self.shared.counters;
+        let encoded = meta.encode().inspect_err(|_| add(&counters.refused, 1))?;
+        let held = get(&counters.in_flight_bytes);
         let meta_bytes = meta.weight_bytes();
         let refusal = if held >= in_flight_bytes {
             format!("writes in progress hold {held} bytes of {in_flight_bytes}")
@@ -195,7 +204,7 @@ impl Storage for MemoryStorage {
                 .next_id
                 .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let write = self.shared.writes.begin(key.combined_bin(), id, meta.clone(), ());
-            return Ok(Box::new(Miss::new(self.shared.clone(), write)));
+            return Ok(Box::new(Miss::new(self.shared.clone(), write, encoded)));
         };
         add(&self.shared.counters.refused, 1);
         Err(ErrorKind::Refused.error(refusal))
@@ -218,13 +227,13 @@ impl Storage for MemoryStorage {
         let expired = |entry: &Entry| {
             let is_meant = match target {
                 PurgeTarget::Active(_) => true,
-                PurgeTarget::Exact(_, id) => entry.id == id,
+                PurgeTarget::Exact(_, id) => entry.id() == id,
             };
-            let mut meta = entry.meta.clone();
+            let mut meta = entry.meta();
             meta.expire_at(SystemTime::now());
             is_meant.then_some(meta)
         };
-        Ok(match self.replace_meta(target.key().combined_bin(), expired) {
+        Ok(match self.replace_meta(target.key().combined_bin(), expired)? {
             Some(()) => PurgeOutcome::Expired,
             None => PurgeOutcome::NotFound,
         })
@@ -232,7 +241,7 @@ impl Storage for MemoryStorage {
 
     async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
         Ok(self
-            .replace_meta(key.combined_bin(), |_| Some(meta.clone()))
+            .replace_meta(key.combined_bin(), |_| Some(meta.clone()))?
             .is_some())
     }
 
