@@ -1,9 +1,11 @@
 //! Which keys are stored, and where: the only thing that a miss looks at.
 
+mod table;
+
 use forebay_core::HashBinary;
 use parking_lot::Mutex;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use table::{Cell, GROWTH, LOAD_MAX, Table};
 
 /// Where the record of an entry lies. Offset and length are in units of 64 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,55 +18,51 @@ pub(crate) struct Slot {
 }
 
 /// A slot as it is kept: 20 bytes without padding.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Packed {
     segment: u32,
     offset_units: u32,
-    /// Length, and the two flags.
+    /// Length, and the flags.
     units: u32,
     generation: [u32; 2],
 }
 
 const HIT: u32 = 1 << 31;
 const BODY_IN_FILE: u32 = 1 << 30;
+/// Tells a cell that is used from one that is not.
+const USED: u32 = 1 << 29;
 const SHARDS: usize = 64;
-
-/// Keys are hashes already; two words of them are mixed, since a caller may have set a key by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct IndexKey(HashBinary);
-
-#[derive(Debug, Default)]
-struct KeyHasher(u64);
-
-type Shard = HashMap<IndexKey, Packed, BuildHasherDefault<KeyHasher>>;
 
 /// The index. Only the writer changes it; anyone may look.
 #[derive(Debug)]
 pub(crate) struct Index {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Mutex<Table>; SHARDS],
+    len: AtomicUsize,
 }
 
 impl Default for Index {
     fn default() -> Self {
         Index {
             shards: std::array::from_fn(|_| Mutex::default()),
+            len: AtomicUsize::new(0),
         }
     }
 }
 
 impl Index {
+    /// What an entry takes at most, in bytes, in an index that only grows.
+    pub(crate) const ENTRY_BYTES_MAX: usize =
+        (size_of::<Cell>() * LOAD_MAX.1 * GROWTH.0).div_ceil(LOAD_MAX.0 * GROWTH.1);
+
     /// The slot of a key.
     pub(crate) fn get(&self, key: &HashBinary) -> Option<Slot> {
-        self.shard(key)
-            .lock()
-            .get(&IndexKey(*key))
-            .map(|packed| packed.slot())
+        self.shard(key).lock().get(key).map(|packed| packed.slot())
     }
 
     /// The slot of a key, which counts as read from now on.
     pub(crate) fn touch(&self, key: &HashBinary) -> Option<Slot> {
         let mut shard = self.shard(key).lock();
-        let packed = shard.get_mut(&IndexKey(*key))?;
+        let packed = shard.get(key)?;
         packed.units |= HIT;
         Some(packed.slot())
     }
@@ -73,51 +71,56 @@ impl Index {
     pub(crate) fn was_hit(&self, key: &HashBinary) -> bool {
         self.shard(key)
             .lock()
-            .get(&IndexKey(*key))
+            .get(key)
             .is_some_and(|packed| packed.units & HIT != 0)
     }
 
     /// Sets the slot of a key; the one before it.
     pub(crate) fn insert(&self, key: HashBinary, slot: Slot) -> Option<Slot> {
-        let old = self.shard(&key).lock().insert(IndexKey(key), Packed::new(slot));
+        let old = self.shard(&key).lock().insert(key, Packed::new(slot));
+        self.len.fetch_add(usize::from(old.is_none()), Ordering::Relaxed);
         old.map(|packed| packed.slot())
     }
 
     /// Removes a key; its slot.
     pub(crate) fn remove(&self, key: &HashBinary) -> Option<Slot> {
-        self.shard(key)
-            .lock()
-            .remove(&IndexKey(*key))
-            .map(|packed| packed.slot())
+        let old = self.shard(key).lock().remove(key)?;
+        self.len.fetch_sub(1, Ordering::Relaxed);
+        Some(old.slot())
     }
 
     /// Calls `visit` with every key and slot, one shard at a time.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&HashBinary, Slot)) {
         for shard in &self.shards {
-            for (key, packed) in shard.lock().iter() {
-                visit(&key.0, packed.slot());
+            for cell in shard.lock().used() {
+                visit(&cell.key, cell.packed.slot());
             }
         }
     }
 
     /// How many keys there are.
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
+        self.len.load(Ordering::Relaxed)
     }
 
-    fn shard(&self, key: &HashBinary) -> &Mutex<Shard> {
+    /// What the index occupies, in bytes.
+    pub(crate) fn len_bytes(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len_bytes()).sum()
+    }
+
+    fn shard(&self, key: &HashBinary) -> &Mutex<Table> {
         &self.shards[key[15] as usize % SHARDS]
     }
 }
 
 impl Packed {
     fn new(slot: Slot) -> Self {
-        debug_assert!(slot.record_units < BODY_IN_FILE);
+        debug_assert!(slot.record_units < USED);
         let flag = if slot.body_in_file { BODY_IN_FILE } else { 0 };
         Packed {
             segment: slot.segment,
             offset_units: slot.offset_units,
-            units: slot.record_units | flag,
+            units: slot.record_units | flag | USED,
             generation: [slot.generation as u32, (slot.generation >> 32) as u32],
         }
     }
@@ -127,35 +130,10 @@ impl Packed {
         Slot {
             segment: self.segment,
             offset_units: self.offset_units,
-            record_units: self.units & !(HIT | BODY_IN_FILE),
+            record_units: self.units & !(HIT | BODY_IN_FILE | USED),
             generation: u64::from(high) << 32 | u64::from(low),
             body_in_file: self.units & BODY_IN_FILE != 0,
         }
-    }
-}
-
-impl Hash for IndexKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for half in self.0.chunks_exact(8) {
-            state.write_u64(half.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        }
-    }
-}
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        let mixed = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ (mixed >> 32);
     }
 }
 
@@ -194,6 +172,24 @@ mod tests {
         assert!(index.was_hit(&[3; 16]));
         index.insert([3; 16], slot(2));
         assert!(!index.was_hit(&[3; 16]));
+    }
+
+    #[test]
+    fn an_index_of_any_size_takes_no_more_than_it_says_per_entry() {
+        let index = Index::default();
+        for number in 0_u64..300_000 {
+            let key = twox_hash::XxHash3_64::oneshot(&number.to_le_bytes());
+            let key = (u128::from(key) << 64 | u128::from(number)).to_be_bytes();
+            index.insert(key, slot(number));
+            if number >= 20_000 && number % 5_000 == 0 {
+                let bytes = index.len_bytes() / (number as usize + 1);
+                assert!(
+                    bytes <= Index::ENTRY_BYTES_MAX,
+                    "{bytes} bytes an entry, of {number}"
+                );
+            }
+        }
+        assert_eq!(index.len(), 300_000);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How a store is opened.
 
+use crate::index::Index;
 use crate::io::{Io, RealIo};
 use crate::{DiskStorage, recovery, store::Store};
 use forebay_core::{ErrorKind, Result};
@@ -13,6 +14,7 @@ const CAPACITY_BYTES_MIN: u64 = 1 << 20;
 const CAPACITY_BYTES_DEFAULT: u64 = 1 << 30;
 /// What writes in progress hold in memory unless told otherwise.
 const IN_FLIGHT_BYTES_DEFAULT: u64 = 128 << 20;
+const INDEX_BYTES_DEFAULT: u64 = 1 << 30;
 
 /// When what was written is made durable against a crash of the machine. A crash of the process alone loses nothing
 /// that was finished, whichever it is.
@@ -41,6 +43,7 @@ pub struct DiskOptions {
     pub(crate) capacity_bytes: u64,
     pub(crate) max_object_bytes: Option<u64>,
     pub(crate) in_flight_bytes: u64,
+    pub(crate) index_bytes: u64,
     pub(crate) pause_after_failure: Duration,
     pub(crate) sync: Sync,
     pub(crate) io: Arc<dyn Io>,
@@ -54,6 +57,7 @@ impl DiskOptions {
             capacity_bytes: CAPACITY_BYTES_DEFAULT,
             max_object_bytes: None,
             in_flight_bytes: IN_FLIGHT_BYTES_DEFAULT,
+            index_bytes: INDEX_BYTES_DEFAULT,
             pause_after_failure: Duration::from_secs(1),
             sync: Sync::Interval(Duration::from_secs(5)),
             io: Arc::new(RealIo),
@@ -78,6 +82,13 @@ impl DiskOptions {
     /// until twice as much is held; then it fails.
     pub fn in_flight_bytes(mut self, in_flight_bytes: u64) -> Self {
         self.in_flight_bytes = in_flight_bytes;
+        self
+    }
+
+    /// What the index may occupy in memory; 1 GiB by default, which is enough for 18 million entries: one takes at most 57
+    /// bytes. Where that is reached, the oldest segments go, as they do where the capacity is.
+    pub fn index_bytes(mut self, index_bytes: u64) -> Self {
+        self.index_bytes = index_bytes;
         self
     }
 
@@ -114,6 +125,11 @@ impl DiskOptions {
         }
         let store: Store = recovery::open(&self)?;
         Ok(DiskStorage::new(store))
+    }
+
+    /// How many entries the index may have.
+    pub(crate) fn entries_max(&self) -> usize {
+        (self.index_bytes / Index::ENTRY_BYTES_MAX as u64).max(1) as usize
     }
 
     /// The largest body.

@@ -14,6 +14,8 @@ pub struct DiskStats {
     pub capacity_bytes: u64,
     /// Segments.
     pub segments: u64,
+    /// What the index occupies in memory, in bytes.
+    pub index_bytes: u64,
     /// Writes in progress.
     pub live_writes: u64,
     /// Hit handlers that are open.

@@ -140,6 +140,7 @@ impl Store {
             resident_bytes: self.used_bytes(),
             capacity_bytes: self.options.capacity_bytes,
             segments: self.segments.len() as u64,
+            index_bytes: self.index.len_bytes() as u64,
             live_writes: self.live.len() as u64,
             ..DiskStats::default()
         };

@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use forebay_core::{CacheKey, ErrorKind, PurgeOutcome, PurgeTarget, PurgeType, Storage};
+use forebay_disk::{DiskOptions, Sync};
 use std::time::SystemTime;
 
 const SIZES: [usize; 12] = [
@@ -279,4 +280,24 @@ async fn variants_are_two_entries() {
             .unwrap()
     );
     assert!(get(&store, "a").await.is_some());
+}
+
+#[tokio::test]
+async fn an_index_that_is_full_makes_the_oldest_entries_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = DiskOptions::new(dir.path().join("store"))
+        .capacity_bytes(16 << 20)
+        .index_bytes(6000) // about a hundred entries
+        .sync(Sync::Never)
+        .open()
+        .unwrap();
+    for number in 0..2000 {
+        put(&store, &format!("k{number}"), &body(30_000, number))
+            .await
+            .unwrap();
+        assert!(store.stats().entries <= 6000 / 57 + 1);
+    }
+    assert!(find(&store, "k0").await.is_none());
+    assert_eq!(get(&store, "k1999").await, Some(body(30_000, 1999)));
+    assert!(store.stats().entries > 50, "{:?}", store.stats());
 }

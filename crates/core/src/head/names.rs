@@ -122,7 +122,11 @@ mod tests {
             let number = place as u32 + 1;
             assert_eq!(name_of(number), Some(*name));
             assert_eq!(find(name.as_bytes()), Some((number, *name)));
-            assert_eq!(number.is_multiple_of(2), **name == name.to_ascii_lowercase(), "{name}");
+            assert_eq!(
+                number.is_multiple_of(2),
+                **name == name.to_ascii_lowercase(),
+                "{name}"
+            );
         }
         assert_eq!(name_of(0), None);
         assert_eq!(name_of(NAMES.len() as u32 + 1), None);

@@ -56,6 +56,21 @@ impl Writer {
         }
     }
 
+    /// Evicts where the index has as many entries as it may, so that one more fits in.
+    pub(super) fn make_index_room(&mut self) {
+        let max = self.store.options.entries_max();
+        for keep in [None, Some(Keep::Nothing)] {
+            if self.store.index.len() < max || self.full.evicting {
+                return;
+            }
+            self.flush();
+            if let Err(error) = self.evict_oldest(keep) {
+                let _ = self.failed("evict the oldest segment", error);
+                return;
+            }
+        }
+    }
+
     /// What a log that was taken over has room for without growing.
     fn unwritten_bytes(&self) -> u64 {
         self.active

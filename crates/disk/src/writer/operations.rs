@@ -49,6 +49,7 @@ impl Writer {
             CommitBody::Inline { chunks, .. } => (chunks, None),
             CommitBody::File { spill, .. } => (Vec::new(), Some(spill)),
         };
+        self.make_index_room();
         if let Err(error) = self
             .make_room(header.record_bytes() as u64, 0)
             .and_then(|()| self.place())
