@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// Arguments are those of any Rust test, plus `--strict` (a SHOULD fails the run), `--cases N`, `--seed N`,
 /// `--hang-after SECONDS`, `--json FILE` (the report, for [`report`](mod@crate::report)), `--show-known` (known failures
-/// in full) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area:
+/// in full), `--paste` (failures come with a `#[test]` that shows them again) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area:
 /// `stream::`.
 pub fn main(harness: impl Harness) -> ExitCode {
     let own = match Own::take(std::env::args_os().skip(1)) {
@@ -37,7 +37,7 @@ pub fn main(harness: impl Harness) -> ExitCode {
     if arguments.list {
         return libtest_mimic::run(&arguments, trials(None)).exit_code();
     }
-    let harness: Arc<dyn Harness> = Arc::new(harness);
+    let harness = Arc::new(harness);
     let (report, trials_passed) = match own.soak {
         Some(limit) => (soak::soak(harness, own.options, limit, &arguments), true),
         None => judge_by_trials(harness, own.options, &arguments),
@@ -46,6 +46,9 @@ pub fn main(harness: impl Harness) -> ExitCode {
     match own.show_known {
         true => print!("\n{}", report::known(&report)),
         false => print!("{}", report::remarks(&report)),
+    }
+    if own.paste {
+        print!("{}", report::tests_to_paste(&report));
     }
     if let Some(path) = own.json
         && let Err(error) = report
@@ -65,7 +68,7 @@ pub fn main(harness: impl Harness) -> ExitCode {
     }
 }
 
-fn judge_by_trials(harness: Arc<dyn Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
+fn judge_by_trials(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
     let run = Arc::new(Run::prepare(harness, options));
     if let Some(error) = run.probe_error() {
         println!("what the backend can do could not be found out: {error}");

@@ -9,7 +9,7 @@ use crate::outcome::{Checked, Stop};
 use crate::poll::Patience;
 use crate::rules::Capability;
 use forebay_core::{PurgeOutcome, Storage};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How a run goes.
@@ -21,7 +21,8 @@ pub struct Options {
     pub seed: u64,
     /// Whether a SHOULD fails the run.
     pub strict: bool,
-    /// How long a call may take before it counts as hanging.
+    /// How long a call may take before it counts as hanging: long enough for a busy machine and a disk that syncs. A
+    /// backend without threads is known to hang at once.
     pub hang_after: Duration,
 }
 
@@ -31,7 +32,7 @@ impl Default for Options {
             cases: 200,
             seed: 1,
             strict: false,
-            hang_after: Duration::from_secs(5),
+            hang_after: Duration::from_secs(20),
         }
     }
 }
@@ -55,8 +56,16 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) able: Able,
     pub(crate) log: Log,
-    unmet: Mutex<Vec<(String, String)>>,
+    remarks: Mutex<Remarks>,
     runtime: tokio::runtime::Runtime,
+}
+
+/// What a check has to say beside its result.
+#[derive(Debug, Default)]
+pub(crate) struct Remarks {
+    /// The SHOULDs that do not hold: what was expected, and what was seen.
+    pub(crate) unmet: Vec<(String, String)>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// A storage with its site, which lives as long.
@@ -85,7 +94,7 @@ impl Context {
             options,
             able,
             log,
-            unmet: Mutex::default(),
+            remarks: Mutex::default(),
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()?,
@@ -105,9 +114,9 @@ impl Context {
     }
 
     /// Ends the runtime without waiting for what a hanging backend left on it.
-    pub(crate) fn shut_down(self) -> Vec<(String, String)> {
+    pub(crate) fn shut_down(self) -> Remarks {
         self.runtime.shutdown_background();
-        self.unmet.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.remarks.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn caller(&self) -> Caller {
@@ -180,9 +189,20 @@ impl Context {
     /// Notes that a SHOULD does not hold.
     pub(crate) fn should(&self, holds: bool, expected: impl Into<String>, actual: impl Into<String>) {
         if !holds {
-            let mut unmet = self.unmet.lock().unwrap_or_else(PoisonError::into_inner);
-            unmet.push((expected.into(), actual.into()));
+            self.remarks().unmet.push((expected.into(), actual.into()));
         }
+    }
+
+    /// Notes what limits the word of the check; the same is noted once.
+    pub(crate) fn note(&self, text: &str) {
+        let notes = &mut self.remarks().notes;
+        if !notes.iter().any(|note| note == text) {
+            notes.push(text.to_owned());
+        }
+    }
+
+    fn remarks(&self) -> MutexGuard<'_, Remarks> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds out what the backend can do. Where it breaks rules on the way, the checks of those rules tell.

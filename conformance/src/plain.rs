@@ -75,12 +75,20 @@ one_for_each! { $
 /// If the backend breaks the rule, with the failure in words; if the harness cannot do its part; if there is no such rule.
 /// A known failure does not panic, and panics once it passes.
 pub fn assert_rule(harness: impl Harness, rule: &str) {
+    assert_rule_with(harness, rule, Options::default());
+}
+
+/// As [`assert_rule`], with other options.
+///
+/// # Panics
+/// As [`assert_rule`].
+pub fn assert_rule_with(harness: impl Harness, rule: &str, options: Options) {
     panics::this_thread_reports();
     let id = rule.to_uppercase().replace('_', "-");
     let Some(rule) = Rule::find(&id) else {
         panic!("there is no rule {id}; see SPEC.md");
     };
-    let run = Run::prepare(Arc::new(harness), Options::default());
+    let run = Run::prepare(Arc::new(harness), options);
     let verdict = run.judge(rule);
     let detail = verdict.explain();
     let reason = report::reason(&verdict.status).unwrap_or_default();

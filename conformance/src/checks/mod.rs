@@ -13,6 +13,8 @@ mod tags;
 mod update;
 mod write;
 
+pub(crate) use model::{run_schedule, run_sequence};
+
 use crate::context::Context;
 use crate::outcome::Checked;
 use std::pin::Pin;

@@ -10,7 +10,7 @@ pub use junit::junit;
 pub use markdown::{BEGIN, END, markdown, replace_block};
 pub use text::{failures, table};
 
-pub(crate) use text::{known, outcomes, remarks};
+pub(crate) use text::{known, outcomes, remarks, tests_to_paste};
 
 use crate::context::Options;
 use crate::outcome::{Status, Verdict};

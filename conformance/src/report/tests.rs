@@ -11,12 +11,15 @@ fn verdict(rule: &str, status: Status) -> Verdict {
         actual: "\"<script>\" \u{1b}[31m ]]>".to_owned(),
         steps: vec!["lookup(a)".to_owned(), "purge(a) -> true".to_owned()],
         seed: 7,
+        lanes: None,
+        test: "#[test]\nfn a() {}\n".to_owned(),
     };
     Verdict {
         rule: rule.to_owned(),
         status,
         failures: if broken { vec![failure] } else { vec![] },
         follows_from: vec![],
+        notes: vec!["best effort: a note".to_owned()],
         took_ms: 1500,
     }
 }

@@ -3,6 +3,7 @@
 mod body;
 mod defect;
 mod faulty;
+mod pasted;
 mod persistent;
 mod race;
 mod storage;
