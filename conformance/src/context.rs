@@ -142,8 +142,17 @@ impl Context {
         }
     }
 
+    /// A new, empty storage whose I/O is recorded.
+    pub(crate) async fn fresh_recorded(&self) -> Checked<Opened> {
+        self.open_at(Site::recorded()).await
+    }
+
     async fn open_new(&self, capacity_bytes: Option<u64>) -> Checked<Opened> {
-        let site = Site::new(capacity_bytes).map_err(|e| harness("a directory for the storage", e))?;
+        self.open_at(Site::new(capacity_bytes)).await
+    }
+
+    async fn open_at(&self, site: std::io::Result<Site>) -> Checked<Opened> {
+        let site = site.map_err(|e| harness("a directory for the storage", e))?;
         match self.try_open(site).await? {
             (site, Ok(store)) => Ok(Opened { store, site }),
             (_, Err(error)) => Err(Stop::Harness(format!("open of a new storage: {error}"))),
@@ -217,6 +226,7 @@ impl Context {
         add(Capability::Persist, declared.persist);
         add(Capability::Bounded, declared.bounded_bytes.is_some());
         add(Capability::Faults, declared.faults);
+        add(Capability::Power, declared.power.is_some());
         let opened = self.fresh().await?;
         let streams = opened.storage.support_streaming_partial_write();
         add(Capability::Stream, streams);

@@ -5,6 +5,7 @@ mod faults;
 mod lookup;
 mod model;
 mod persistence;
+mod power;
 mod purge;
 mod read;
 mod seek;
@@ -109,6 +110,7 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "BOUND-LEAK" => bounds::leak,
     "PERSIST-CLEAN" => persistence::clean,
     "PERSIST-CRASH" => persistence::crash,
+    "PERSIST-POWER" => power::cuts,
     "PERSIST-CORRUPT" => persistence::corrupt,
     "PERSIST-FOREIGN" => persistence::foreign,
     ;

@@ -1,14 +1,18 @@
 //! Defects of storages that persist: the disk storage, opened or asked in a wrong way.
 
 use async_trait::async_trait;
-use forebay_conformance::{Capabilities, Harness, Opened, Options, Site, judge};
+use forebay_conformance::{
+    Area, Capabilities, Durability, Harness, Opened, Options, PowerRecord, Site, judge,
+};
 use forebay_core::{
     CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler, MissHandler,
     PurgeType, Result, SpanHandle, Storage,
 };
 use forebay_disk::DiskOptions;
+use forebay_disk::io::{CrashIo, File, Io, Names, OpenMode, PathKind, PowerCut};
 use std::any::Any;
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,14 +24,20 @@ enum Mistake {
     TrustsLengths,
     /// An entry that was there once and is damaged is an error for good.
     ErrorForever,
+    /// It is said that what has returned is durable, and nothing is synced.
+    SyncsNothing,
+    /// Files are synced, and the names in their directories are not.
+    ForgetsDirectories,
 }
 
-const CATALOGUE: [(Mistake, &str); 5] = [
+const CATALOGUE: [(Mistake, &str); 7] = [
     (Mistake::WipesAtOpen, "PERSIST-CLEAN"),
     (Mistake::WipesAtOpen, "PERSIST-CRASH"),
     (Mistake::WipesAtOpen, "PERSIST-FOREIGN"),
     (Mistake::TrustsLengths, "PERSIST-CORRUPT"),
     (Mistake::ErrorForever, "LOOKUP-SELF-HEAL"),
+    (Mistake::SyncsNothing, "PERSIST-POWER"),
+    (Mistake::ForgetsDirectories, "PERSIST-POWER"),
 ];
 
 /// The rules that these defects prove.
@@ -44,7 +54,12 @@ impl Harness for Persistent {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().persist()
+        match self.0 {
+            Mistake::SyncsNothing | Mistake::ForgetsDirectories => {
+                Capabilities::new().persist().power(Durability::OnReturn)
+            }
+            _ => Capabilities::new().persist(),
+        }
     }
 
     async fn open(&self, site: &Site) -> Opened {
@@ -54,9 +69,20 @@ impl Harness for Persistent {
                 std::fs::create_dir(site.dir())?;
             }
             Mistake::TrustsLengths => expect_no_empty_file(&site.dir())?,
-            Mistake::ErrorForever => {}
+            Mistake::ErrorForever | Mistake::SyncsNothing | Mistake::ForgetsDirectories => {}
         }
-        let disk = DiskOptions::new(site.dir()).capacity_bytes(256 << 20).open()?;
+        let options = DiskOptions::new(site.dir()).capacity_bytes(256 << 20);
+        let disk = match self.0 {
+            Mistake::SyncsNothing if site.asks_for_power() => options
+                .sync(forebay_disk::Sync::Never)
+                .io(recorded(site)?)
+                .open()?,
+            Mistake::ForgetsDirectories if site.asks_for_power() => options
+                .sync(forebay_disk::Sync::Always)
+                .io(NoDirectorySync(recorded(site)?))
+                .open()?,
+            _ => options.open()?,
+        };
         if self.0 == Mistake::ErrorForever {
             let known = Mutex::default();
             return Ok(Arc::new(ErrorForever {
@@ -65,6 +91,62 @@ impl Harness for Persistent {
             }));
         }
         Ok(Arc::new(disk))
+    }
+}
+
+fn recorded(site: &Site) -> std::io::Result<CrashIo> {
+    let io = CrashIo::new(site.dir())?;
+    site.record_power(Recorded(io.clone()));
+    Ok(io)
+}
+
+struct Recorded(CrashIo);
+
+impl PowerRecord for Recorded {
+    fn steps(&self) -> usize {
+        self.0.steps()
+    }
+
+    fn cut(&self, step: usize, seed: u64, into: &Path) -> std::io::Result<()> {
+        let names = Names::AnyOrder;
+        self.0.cut(&PowerCut { step, seed, names }, into)
+    }
+}
+
+#[derive(Debug)]
+struct NoDirectorySync(CrashIo);
+
+impl Io for NoDirectorySync {
+    fn list(&self, dir: &Path) -> std::io::Result<Vec<(OsString, PathKind)>> {
+        self.0.list(dir)
+    }
+
+    fn kind(&self, path: &Path) -> std::io::Result<Option<PathKind>> {
+        self.0.kind(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> std::io::Result<()> {
+        self.0.create_dir(path)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> std::io::Result<Arc<dyn File>> {
+        self.0.open(path, mode)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove_dir(path)
+    }
+
+    fn sync_dir(&self, _path: &Path) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -139,5 +221,15 @@ fn every_mistake_fails_the_rule_that_it_breaks() {
     for (mistake, rule) in CATALOGUE {
         let report = judge(Persistent(mistake), Options::default(), |r| r.id == rule);
         assert_eq!(report.broken(), [rule], "{mistake:?}: {:?}", report.verdicts);
+    }
+}
+
+#[test]
+fn a_storage_that_does_not_sync_keeps_every_other_rule_of_persistence() {
+    for mistake in [Mistake::SyncsNothing, Mistake::ForgetsDirectories] {
+        let report = judge(Persistent(mistake), Options::default(), |r| {
+            r.area == Area::Persistence
+        });
+        assert_eq!(report.broken(), ["PERSIST-POWER"], "{mistake:?}");
     }
 }

@@ -1,0 +1,47 @@
+//! The adapters in configurations other than the default one, under the whole contract.
+
+mod backends;
+
+use backends::disk::Disk;
+use backends::memory::Memory;
+use forebay_conformance::{Harness, Options, Report, judge};
+use forebay_disk::{DiskOptions, Sync};
+use forebay_memory::MemoryOptions;
+use rstest::rstest;
+use std::time::Duration;
+
+/// Judged by every rule; fewer cases than in a run of one backend, since there are many configurations.
+fn judged(harness: impl Harness) -> Report {
+    let options = Options {
+        cases: 40,
+        ..Options::default()
+    };
+    judge(harness, options, |_| true)
+}
+
+fn expect_good(report: Report) {
+    assert!(
+        report.is_good(),
+        "{}",
+        forebay_conformance::report::failures(&[report], false)
+    );
+}
+
+#[rstest]
+#[case::as_it_comes(MemoryOptions::new)]
+#[case::little_in_flight(|capacity| MemoryOptions::new(capacity).in_flight_bytes(8 << 20))]
+fn memory_keeps_every_rule(#[case] options: fn(u64) -> MemoryOptions) {
+    expect_good(judged(Memory { options }));
+}
+
+#[rstest]
+fn disk_keeps_every_rule(
+    #[values(Sync::Never, Sync::Interval(Duration::from_millis(1)), Sync::Always)] sync: Sync,
+    #[values(|options| options, |options| DiskOptions::in_flight_bytes(options, 4 << 20))]
+    options: fn(DiskOptions) -> DiskOptions,
+) {
+    expect_good(judged(Disk {
+        options,
+        sync: Some(sync),
+    }));
+}
