@@ -14,9 +14,9 @@ pub(crate) use case::{Case, case};
 pub(crate) use record::Record;
 
 use crate::context::Context;
-use crate::ops::Store;
+use crate::ops::{Store, show_hang};
 use crate::outcome::{Checked, Lanes, Stop, broken};
-use crate::poll::{Patience, Stepped};
+use crate::poll::{Hang, POLLS_MAX, Patience, Stepped};
 use crate::replay::schedule::{Call, Step, whole};
 use case::KEYS;
 use client::Client;
@@ -92,6 +92,9 @@ async fn run_together(
                 }
             },
         };
+        if record.lock().now as usize >= POLLS_MAX {
+            return broken("the clients come to an end", show_hang(Hang::Spins));
+        }
         let lane = running[next].lane;
         store.caller.log.note(format!("a poll of {}", lanes::name(lane)));
         record.lock().tick(lane);
@@ -151,7 +154,11 @@ async fn wait(running: &[Running<'_>], store: &Store, record: &Record) -> Checke
         Some(format!("{}'s {}", lanes::name(one.lane), waiting.what))
     });
     let what = what.unwrap_or_else(|| "a call".to_owned());
-    broken(format!("{what} comes to an end"), store.caller.hang())
+    let hang = match store.caller.patience {
+        Patience::WhileWoken => Hang::NotWoken,
+        Patience::Clock(_) => Hang::TooLong,
+    };
+    broken(format!("{what} comes to an end"), show_hang(hang))
 }
 
 /// What a failure of this check says first where it may not happen again.

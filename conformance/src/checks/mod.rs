@@ -1,6 +1,7 @@
 //! The checks, one for each rule, and the table that says which is which.
 
 mod bounds;
+mod cancel;
 mod faults;
 mod lookup;
 mod model;
@@ -52,6 +53,7 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "LOOKUP-STALE" => lookup::stale,
     "LOOKUP-UNUSED" => lookup::unused,
     "LOOKUP-CONCURRENT" => lookup::concurrent,
+    "LOOKUP-CANCEL" => cancel::lookup,
     "LOOKUP-SELF-HEAL" => persistence::self_heal,
     "READ-EOF" => read::eof,
     "READ-NONEMPTY" => read::nonempty,
@@ -99,6 +101,7 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "PURGE-REWRITE" => purge::rewrite,
     "PURGE-NO-LEAK" => purge::no_leak,
     "PURGE-ENTRY" => purge::entry,
+    "PURGE-CANCEL" => cancel::changes,
     "EXPIRE-STALE" => update::expire_stale,
     "UPDATE-META" => update::update_meta,
     "UPDATE-ABSENT" => update::absent,

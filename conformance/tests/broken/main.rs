@@ -3,6 +3,7 @@
 mod body;
 mod defect;
 mod faulty;
+mod on_drop;
 mod pasted;
 mod persistent;
 mod race;
@@ -102,6 +103,14 @@ fn every_checked_rule_has_a_defect() {
         .filter(|id| !proven.contains(id))
         .collect();
     assert!(bare.is_empty(), "checked rules that no defect breaks: {bare:?}");
+}
+
+/// Without threads no clock is needed to see it.
+#[test]
+fn a_call_that_only_wakes_itself_is_found_by_a_budget_of_polls() {
+    let report = judged(Defect::MissNeverEnds, |rule| rule.id == "LOOKUP-MISS");
+    let actual = &report.verdicts[0].failures[0].actual;
+    assert!(actual.contains("polled 100000 times"), "{actual}");
 }
 
 /// A mistake that only shows between the polls of others is told with the calls of each client beside each other.
