@@ -64,6 +64,23 @@ pub trait Harness: Send + Sync + 'static {
         Gauges::default()
     }
 
+    /// Where parts of a stored file begin and end: offsets in bytes, in any order. The suite damages the file there, beside
+    /// the places that it finds by itself (where what it wrote begins and ends) and some by chance.
+    fn boundaries(&self, file: &Path, content: &[u8]) -> Vec<usize> {
+        let _ = (file, content);
+        Vec::new()
+    }
+
+    /// Turns the site of a storage that was closed into one of a format version that the storage does not know, where
+    /// there is such a thing; `false`: there is none.
+    ///
+    /// # Errors
+    /// What writing there fails with.
+    fn make_unknown_version(&self, site: &Site) -> std::io::Result<bool> {
+        let _ = site;
+        Ok(false)
+    }
+
     /// The rules that the backend is known to break. A known failure that passes fails the run.
     fn known_failures(&self) -> &[KnownFailure] {
         &[]

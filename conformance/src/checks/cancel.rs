@@ -5,13 +5,12 @@ use crate::content::{Version, difference, key, meta, number_of};
 use crate::context::Context;
 use crate::ops::Store;
 use crate::outcome::{Checked, Stop, broken, ensure};
-use crate::poll::{POLLS_MAX, at_most};
+use crate::poll::at_most;
 use forebay_core::{PurgeTarget, PurgeType, SpanHandle};
 use std::time::SystemTime;
 
 /// Who asks so often whether a call is done after one more poll never finds out.
 const POLLS_TRIED_MAX: usize = 1000;
-const _: () = assert!(POLLS_TRIED_MAX <= POLLS_MAX);
 
 const SIZES: [usize; 2] = [1000, 700_000];
 

@@ -2,7 +2,9 @@
 
 mod bounds;
 mod cancel;
+mod corrupt;
 mod faults;
+mod foreign;
 mod lookup;
 mod model;
 mod persistence;
@@ -54,7 +56,7 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "LOOKUP-UNUSED" => lookup::unused,
     "LOOKUP-CONCURRENT" => lookup::concurrent,
     "LOOKUP-CANCEL" => cancel::lookup,
-    "LOOKUP-SELF-HEAL" => persistence::self_heal,
+    "LOOKUP-SELF-HEAL" => corrupt::self_heal,
     "READ-EOF" => read::eof,
     "READ-NONEMPTY" => read::nonempty,
     "READ-BOUNDED" => read::bounded,
@@ -114,8 +116,8 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "PERSIST-CLEAN" => persistence::clean,
     "PERSIST-CRASH" => persistence::crash,
     "PERSIST-POWER" => power::cuts,
-    "PERSIST-CORRUPT" => persistence::corrupt,
-    "PERSIST-FOREIGN" => persistence::foreign,
+    "PERSIST-CORRUPT" => corrupt::corrupt,
+    "PERSIST-FOREIGN" => foreign::foreign,
     ;
     "MODEL-SEQUENCE" => model::sequences,
     "MODEL-SCHEDULE" => model::schedules,

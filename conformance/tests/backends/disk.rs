@@ -8,6 +8,7 @@ use forebay_disk::io::{CrashIo, Fault, FaultyIo, Names, Operation, PowerCut};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::path::Path;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The disk storage; options are changed from the default ones.
 pub(crate) struct Disk {
@@ -59,6 +60,23 @@ impl Harness for Disk {
         Ok(Arc::new(options.open()?))
     }
 
+    fn boundaries(&self, file: &Path, content: &[u8]) -> Vec<usize> {
+        match file.extension().and_then(|extension| extension.to_str()) {
+            Some("body") => (0..content.len()).step_by(64 << 10).collect(),
+            _ if file.ends_with("log") => of_records(content),
+            _ => vec![8, 12, 16, 24, 56, 64],
+        }
+    }
+
+    fn make_unknown_version(&self, site: &Site) -> std::io::Result<bool> {
+        let path = site.dir().join("FORMAT");
+        let mut format = std::fs::read(&path)?;
+        format[8] += 1;
+        let checksum = xxh3_64_with_seed(&format[..56], 0);
+        format[56..].copy_from_slice(&checksum.to_le_bytes());
+        std::fs::write(path, format).map(|()| true)
+    }
+
     async fn close(&self, storage: Arc<dyn Storage>) {
         if let Some(disk) = storage.as_any().downcast_ref::<DiskStorage>() {
             disk.close();
@@ -80,6 +98,32 @@ impl Harness for Disk {
     }
 }
 
+/// Where the fields of a log begin and end: see FORMAT.md.
+fn of_records(log: &[u8]) -> Vec<usize> {
+    let number = |at: usize| {
+        let bytes = log.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(0, u32::from_le_bytes) as usize
+    };
+    let mut all = vec![8, 12, 16, 24, 56, 64];
+    for start in (64..log.len()).step_by(64) {
+        if !log[start..].starts_with(b"FBR1") {
+            continue;
+        }
+        let (kind, meta_len, body_len) = (log[start + 4], number(start + 32), number(start + 40));
+        let (table, inline) = match kind {
+            1 => (8 * body_len.div_ceil(64 << 10), body_len),
+            2 => (8, 0),
+            _ => (0, 0),
+        };
+        let fields = [0, 4, 5, 8, 24, 32, 36, 40, 48, 56, 64, 64 + table];
+        all.extend(fields.map(|field| start + field));
+        let body_at = start + 64 + table + meta_len;
+        let end = start + (body_at + inline + 32 - start).next_multiple_of(64);
+        all.extend([body_at, body_at + inline, end - 32, end - 16, end - 8, end]);
+    }
+    all
+}
+
 /// The real file system, with the faults of the site.
 fn faulty(site: &Site) -> FaultyIo {
     let (io, faults) = (FaultyIo::new(), site.faults());
@@ -94,13 +138,13 @@ fn faulty(site: &Site) -> FaultyIo {
 }
 
 /// The real file system, with a record of what was synced.
-fn recorded(site: &Site) -> std::io::Result<CrashIo> {
+pub(crate) fn recorded(site: &Site) -> std::io::Result<CrashIo> {
     let io = CrashIo::new(site.dir())?;
     site.record_power(Recorded(io.clone()));
     Ok(io)
 }
 
-pub(crate) struct Recorded(pub(crate) CrashIo);
+struct Recorded(CrashIo);
 
 impl PowerRecord for Recorded {
     fn steps(&self) -> usize {

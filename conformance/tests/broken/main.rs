@@ -2,6 +2,8 @@
 
 mod body;
 mod defect;
+#[path = "../backends/disk.rs"]
+mod disk;
 mod faulty;
 mod on_drop;
 mod pasted;

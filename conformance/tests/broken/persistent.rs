@@ -1,15 +1,13 @@
 //! Defects of storages that persist: the disk storage, opened or asked in a wrong way.
 
 use async_trait::async_trait;
-use forebay_conformance::{
-    Area, Capabilities, Durability, Harness, Opened, Options, PowerRecord, Site, judge,
-};
+use forebay_conformance::{Area, Capabilities, Durability, Harness, Opened, Options, Site, judge};
 use forebay_core::{
     CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler, MissHandler,
     PurgeType, Result, SpanHandle, Storage,
 };
 use forebay_disk::DiskOptions;
-use forebay_disk::io::{CrashIo, File, Io, Names, OpenMode, PathKind, PowerCut};
+use forebay_disk::io::{CrashIo, File, Io, OpenMode, PathKind};
 use std::any::Any;
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -24,18 +22,24 @@ enum Mistake {
     TrustsLengths,
     /// An entry that was there once and is damaged is an error for good.
     ErrorForever,
+    /// Where one file is damaged, everything is taken for lost.
+    GivesUpAll,
+    /// A storage of another version is replaced by an empty one.
+    WipesOtherVersions,
     /// It is said that what has returned is durable, and nothing is synced.
     SyncsNothing,
     /// Files are synced, and the names in their directories are not.
     ForgetsDirectories,
 }
 
-const CATALOGUE: [(Mistake, &str); 7] = [
+const CATALOGUE: [(Mistake, &str); 9] = [
     (Mistake::WipesAtOpen, "PERSIST-CLEAN"),
     (Mistake::WipesAtOpen, "PERSIST-CRASH"),
     (Mistake::WipesAtOpen, "PERSIST-FOREIGN"),
     (Mistake::TrustsLengths, "PERSIST-CORRUPT"),
     (Mistake::ErrorForever, "LOOKUP-SELF-HEAL"),
+    (Mistake::GivesUpAll, "PERSIST-CORRUPT"),
+    (Mistake::WipesOtherVersions, "PERSIST-FOREIGN"),
     (Mistake::SyncsNothing, "PERSIST-POWER"),
     (Mistake::ForgetsDirectories, "PERSIST-POWER"),
 ];
@@ -62,24 +66,27 @@ impl Harness for Persistent {
         }
     }
 
+    fn make_unknown_version(&self, site: &Site) -> std::io::Result<bool> {
+        crate::disk::Disk::default().make_unknown_version(site)
+    }
+
     async fn open(&self, site: &Site) -> Opened {
         match self.0 {
-            Mistake::WipesAtOpen => {
-                std::fs::remove_dir_all(site.dir())?;
-                std::fs::create_dir(site.dir())?;
-            }
-            Mistake::TrustsLengths => expect_no_empty_file(&site.dir())?,
-            Mistake::ErrorForever | Mistake::SyncsNothing | Mistake::ForgetsDirectories => {}
+            Mistake::WipesAtOpen => wipe(site)?,
+            Mistake::GivesUpAll if has_empty_body(&site.dir())? => wipe(site)?,
+            Mistake::WipesOtherVersions if is_of_another_version(site) => wipe(site)?,
+            Mistake::TrustsLengths => assert!(!has_empty_body(&site.dir())?, "there was a body"),
+            _ => {}
         }
         let options = DiskOptions::new(site.dir()).capacity_bytes(256 << 20);
         let disk = match self.0 {
             Mistake::SyncsNothing if site.asks_for_power() => options
                 .sync(forebay_disk::Sync::Never)
-                .io(recorded(site)?)
+                .io(crate::disk::recorded(site)?)
                 .open()?,
             Mistake::ForgetsDirectories if site.asks_for_power() => options
                 .sync(forebay_disk::Sync::Always)
-                .io(NoDirectorySync(recorded(site)?))
+                .io(NoDirectorySync(crate::disk::recorded(site)?))
                 .open()?,
             _ => options.open()?,
         };
@@ -91,25 +98,6 @@ impl Harness for Persistent {
             }));
         }
         Ok(Arc::new(disk))
-    }
-}
-
-fn recorded(site: &Site) -> std::io::Result<CrashIo> {
-    let io = CrashIo::new(site.dir())?;
-    site.record_power(Recorded(io.clone()));
-    Ok(io)
-}
-
-struct Recorded(CrashIo);
-
-impl PowerRecord for Recorded {
-    fn steps(&self) -> usize {
-        self.0.steps()
-    }
-
-    fn cut(&self, step: usize, seed: u64, into: &Path) -> std::io::Result<()> {
-        let names = Names::AnyOrder;
-        self.0.cut(&PowerCut { step, seed, names }, into)
     }
 }
 
@@ -150,21 +138,28 @@ impl Io for NoDirectorySync {
     }
 }
 
-fn expect_no_empty_file(dir: &Path) -> std::io::Result<()> {
+fn wipe(site: &Site) -> std::io::Result<()> {
+    std::fs::remove_dir_all(site.dir())?;
+    std::fs::create_dir(site.dir())
+}
+
+fn is_of_another_version(site: &Site) -> bool {
+    std::fs::read(site.dir().join("FORMAT")).is_ok_and(|format| format.get(8) == Some(&2))
+}
+
+fn has_empty_body(dir: &Path) -> std::io::Result<bool> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        if path.is_dir() {
-            expect_no_empty_file(&path)?;
-        } else if path.extension().is_some_and(|extension| extension == "body") {
-            assert_ne!(
-                path.metadata()?.len(),
-                0,
-                "there was a body in {}",
-                path.display()
-            );
+        let is_body = path.extension().is_some_and(|extension| extension == "body");
+        let found = match path.is_dir() {
+            true => has_empty_body(&path)?,
+            false => is_body && path.metadata()?.len() == 0,
+        };
+        if found {
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 struct ErrorForever {
@@ -227,7 +222,11 @@ fn every_mistake_fails_the_rule_that_it_breaks() {
 #[test]
 fn a_storage_that_does_not_sync_keeps_every_other_rule_of_persistence() {
     for mistake in [Mistake::SyncsNothing, Mistake::ForgetsDirectories] {
-        let report = judge(Persistent(mistake), Options::default(), |r| {
+        let options = Options {
+            cases: 60,
+            ..Options::default()
+        };
+        let report = judge(Persistent(mistake), options, |r| {
             r.area == Area::Persistence
         });
         assert_eq!(report.broken(), ["PERSIST-POWER"], "{mistake:?}");
