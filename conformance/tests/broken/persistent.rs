@@ -226,9 +226,7 @@ fn a_storage_that_does_not_sync_keeps_every_other_rule_of_persistence() {
             cases: 60,
             ..Options::default()
         };
-        let report = judge(Persistent(mistake), options, |r| {
-            r.area == Area::Persistence
-        });
+        let report = judge(Persistent(mistake), options, |r| r.area == Area::Persistence);
         assert_eq!(report.broken(), ["PERSIST-POWER"], "{mistake:?}");
     }
 }
