@@ -34,10 +34,10 @@ pub fn main(harness: impl Harness) -> ExitCode {
     if let Err(error) = known_rules(&harness) {
         return usage(&error);
     }
-    if arguments.list {
-        return libtest_mimic::run(&arguments, trials(None)).exit_code();
-    }
     let harness = Arc::new(harness);
+    if arguments.list {
+        return list(harness, own.options, &arguments);
+    }
     let (report, trials_passed) = match own.soak {
         Some(limit) => (soak::soak(harness, own.options, limit, &arguments), true),
         None => judge_by_trials(harness, own.options, &arguments),
@@ -66,6 +66,15 @@ pub fn main(harness: impl Harness) -> ExitCode {
         // What every Rust test target exits with.
         false => ExitCode::from(101),
     }
+}
+
+/// Lists the trials. What runs each trial in a process of its own, as cargo-nextest does, sees a trial that ignores itself
+/// as passed; so those that will be ignored for certain are listed as ignored.
+fn list(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> ExitCode {
+    let run = Run::prepare(harness, options);
+    let marked = trials(None).into_iter().zip(rules());
+    let marked = marked.map(|(trial, rule)| trial.with_ignored_flag(run.will_ignore(rule)));
+    libtest_mimic::run(arguments, marked.collect()).exit_code()
 }
 
 fn judge_by_trials(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
@@ -105,6 +114,7 @@ fn report_of(run: &Run, mut verdicts: Vec<Verdict>) -> Report {
         cases: run.options.cases,
         strict: run.options.strict,
         capabilities: run.capabilities(),
+        undeclared: run.undeclared(),
         probe_error: run.probe_error().map(str::to_owned),
         verdicts,
     }

@@ -1,14 +1,13 @@
 //! What a check works with: fresh storages, and what is known of the backend.
 
 use crate::checks::CheckFn;
-use crate::content::{Version, key};
 use crate::harness::{Gauges, Harness, Site};
 use crate::log::Log;
 use crate::ops::{Caller, Store, harness};
 use crate::outcome::{Checked, Stop};
 use crate::poll::Patience;
 use crate::rules::Capability;
-use forebay_core::{PurgeOutcome, Storage};
+use forebay_core::Storage;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,15 +38,15 @@ impl Default for Options {
 
 /// What the backend can do: declared, or found out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Able(Vec<Capability>);
+pub(crate) struct Able {
+    pub(crate) all: Vec<Capability>,
+    /// What it turned out to do though it is declared that it cannot, or the storage says so itself.
+    pub(crate) undeclared: Vec<Capability>,
+}
 
 impl Able {
     pub(crate) fn to(&self, capability: Capability) -> bool {
-        self.0.contains(&capability)
-    }
-
-    pub(crate) fn all(&self) -> &[Capability] {
-        &self.0
+        self.all.contains(&capability)
     }
 }
 
@@ -212,39 +211,5 @@ impl Context {
 
     fn remarks(&self) -> MutexGuard<'_, Remarks> {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Finds out what the backend can do. Where it breaks rules on the way, the checks of those rules tell.
-    pub(crate) async fn probe(&self) -> Checked<Able> {
-        let declared = self.harness.capabilities();
-        let mut able = Vec::new();
-        let mut add = |capability, has: bool| {
-            if has && !able.contains(&capability) {
-                able.push(capability);
-            }
-        };
-        add(Capability::Persist, declared.persist);
-        add(Capability::Bounded, declared.bounded_bytes.is_some());
-        add(Capability::Faults, declared.faults);
-        add(Capability::Power, declared.power.is_some());
-        let opened = self.fresh().await?;
-        let streams = opened.storage.support_streaming_partial_write();
-        add(Capability::Stream, streams);
-        let (key, version) = (key("probe"), Version::new(1, 100));
-        let mut writer = opened.writer(&key, &version).await?;
-        add(Capability::EntryId, writer.handler.entry_id().is_some());
-        if streams && let Some(hit) = opened.lookup(&key).await? {
-            add(Capability::StreamSeek, hit.handler.can_seek());
-        }
-        writer.write(version.body.clone(), true).await?;
-        writer.finish().await?;
-        if let Some(hit) = opened.lookup(&key).await? {
-            add(Capability::Seek, hit.handler.can_seek());
-            add(Capability::Multipart, hit.handler.can_seek_multipart());
-            add(Capability::EntryId, hit.handler.entry_id().is_some());
-        }
-        let expired = opened.expire(&key).await?;
-        add(Capability::Expire, expired == PurgeOutcome::Expired);
-        Ok(Able(able))
     }
 }

@@ -22,6 +22,7 @@ mod panics;
 mod plain;
 mod poll;
 mod power;
+mod probe;
 pub mod reference;
 pub mod replay;
 pub mod report;

@@ -66,7 +66,15 @@ impl Run {
     pub(crate) fn capabilities(&self) -> Vec<Capability> {
         self.able
             .as_ref()
-            .map(|able| able.all().to_vec())
+            .map(|able| able.all.clone())
+            .unwrap_or_default()
+    }
+
+    /// What the backend can do and says that it cannot.
+    pub(crate) fn undeclared(&self) -> Vec<Capability> {
+        self.able
+            .as_ref()
+            .map(|able| able.undeclared.clone())
             .unwrap_or_default()
     }
 
@@ -172,7 +180,7 @@ impl Run {
 
     /// Why the rule is not checked, as far as what the backend can do decides. Where that could not be found out, a rule
     /// that needs no capability is checked all the same.
-    pub(crate) fn unable(&self, rule: &Rule) -> Option<Status> {
+    fn unable(&self, rule: &Rule) -> Option<Status> {
         let capability = rule.capability?;
         match &self.able {
             Ok(able) if able.to(capability) => None,
@@ -183,6 +191,11 @@ impl Run {
                 reason: format!("whether the backend has `{capability}` could not be found out: {error}"),
             }),
         }
+    }
+
+    /// Whether it is known before the check that there will be nothing to check.
+    pub(crate) fn will_ignore(&self, rule: &Rule) -> bool {
+        checks::find(&rule.id).is_none() || matches!(self.unable(rule), Some(Status::Skipped { .. }))
     }
 
     fn failure(

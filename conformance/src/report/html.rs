@@ -72,6 +72,7 @@ fn cards(out: &mut String, reports: &[Report]) {
             (None, true) => "no capability beyond the minimum".to_owned(),
             (None, false) => can.join(", "),
         };
+        let denied = text::undeclared(report).map_or(String::new(), |denied| format!("<p>{denied}</p>"));
         let seconds = report
             .verdicts
             .iter()
@@ -80,7 +81,7 @@ fn cards(out: &mut String, reports: &[Report]) {
             .div_ceil(1000);
         let _ = writeln!(
             out,
-            "</div><p>{}</p><p>{can}</p><p>suite {}, seed {}, {} cases{}, {seconds}&nbsp;s of checks</p></section>",
+            "</div><p>{}</p><p>{can}</p>{denied}<p>suite {}, seed {}, {} cases{}, {seconds}&nbsp;s of checks</p></section>",
             counts(report),
             escape(&report.suite_version),
             report.seed,

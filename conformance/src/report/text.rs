@@ -103,6 +103,13 @@ pub(crate) fn tests_to_paste(report: &Report) -> String {
     out
 }
 
+/// What the backend can do and denies, in words.
+pub(super) fn undeclared(report: &Report) -> Option<String> {
+    let undeclared: Vec<_> = report.undeclared.iter().map(ToString::to_string).collect();
+    let text = format!("it can, though it says that it cannot: {}", undeclared.join(", "));
+    (!undeclared.is_empty()).then_some(text)
+}
+
 /// Areas by outcomes, for one backend.
 pub(crate) fn outcomes(report: &Report) -> String {
     let width = report.backend.chars().count().max(13) + 1;
@@ -143,6 +150,9 @@ pub(crate) fn remarks(report: &Report) -> String {
             _ => continue,
         };
         let _ = writeln!(out, "  {line}");
+    }
+    if let Some(undeclared) = undeclared(report) {
+        let _ = writeln!(out, "  note    {undeclared}; the rules of that are not checked");
     }
     for verdict in &report.verdicts {
         for note in &verdict.notes {

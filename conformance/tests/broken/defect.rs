@@ -46,6 +46,7 @@ catalogue! {
     MultipartOverreads breaks "SEEK-MULTIPART",
     FlipsCanSeek breaks "SEEK-STABLE",
     SeekPanics breaks "SEEK-UNSUPPORTED",
+    DeniesSeek breaks "SEEK-UNSUPPORTED",
     LiveSeekShort breaks "SEEK-LIVE",
     MetaEarly breaks "WRITE-ATOMIC",
     PublishesOnDrop breaks "WRITE-DROP",
