@@ -5,6 +5,7 @@ mod cancel;
 mod corrupt;
 mod faults;
 mod foreign;
+mod leak;
 mod lookup;
 mod model;
 mod persistence;
@@ -112,7 +113,7 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "BOUND-HOT" => bounds::hot,
     "BOUND-READER" => bounds::reader,
     "BOUND-NO-PREALLOC" => bounds::no_prealloc,
-    "BOUND-LEAK" => bounds::leak,
+    "BOUND-LEAK" => leak::leak,
     "PERSIST-CLEAN" => persistence::clean,
     "PERSIST-CRASH" => persistence::crash,
     "PERSIST-POWER" => power::cuts,

@@ -95,6 +95,7 @@ catalogue! {
     EvictionTruncates breaks "BOUND-READER",
     TrustsContentLength breaks "BOUND-NO-PREALLOC",
     ForgetsDroppedWrites breaks "BOUND-LEAK",
+    LeaksDroppedBodies breaks "BOUND-LEAK",
     ExpiryOutlivesEntry breaks "MODEL-SEQUENCE",
     PurgeChecksThenActs breaks "MODEL-SCHEDULE",
     UpdateWritesBack breaks "MODEL-SCHEDULE",
