@@ -91,6 +91,7 @@ fn judge_by_trials(harness: Arc<impl Harness>, options: Options, arguments: &Arg
 
 /// Judges a backend by every rule for which `filter` is true.
 pub fn judge(harness: impl Harness, options: Options, filter: impl Fn(&Rule) -> bool) -> Report {
+    crate::panics::this_thread_reports();
     let run = Run::prepare(Arc::new(harness), options);
     let verdicts = rules()
         .iter()

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Judged by every rule; fewer cases than in a run of one backend, since there are many configurations.
 fn judged(harness: impl Harness) -> Report {
     let options = Options {
-        cases: 40,
+        cases: 20,
         ..Options::default()
     };
     judge(harness, options, |_| true)
@@ -35,13 +35,10 @@ fn memory_keeps_every_rule(#[case] options: fn(u64) -> MemoryOptions) {
 }
 
 #[rstest]
-fn disk_keeps_every_rule(
-    #[values(Sync::Never, Sync::Interval(Duration::from_millis(1)), Sync::Always)] sync: Sync,
-    #[values(|options| options, |options| DiskOptions::in_flight_bytes(options, 4 << 20))]
-    options: fn(DiskOptions) -> DiskOptions,
-) {
-    expect_good(judged(Disk {
-        options,
-        sync: Some(sync),
-    }));
+#[case::never(Some(Sync::Never), |options| options)]
+#[case::often(Some(Sync::Interval(Duration::from_millis(1))), |options| options)]
+#[case::always(Some(Sync::Always), |options| options)]
+#[case::little_in_flight(None, |options: DiskOptions| options.in_flight_bytes(4 << 20))]
+fn disk_keeps_every_rule(#[case] sync: Option<Sync>, #[case] options: fn(DiskOptions) -> DiskOptions) {
+    expect_good(judged(Disk { options, sync }));
 }

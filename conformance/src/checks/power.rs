@@ -216,7 +216,7 @@ impl Cut<'_> {
     fn allowed(&self, name: &str) -> Vec<Option<State>> {
         let of_key = || self.events.iter().filter(|event| event.name == name);
         let durable = |event: &&Event| self.durability == Durability::OnReturn && event.done <= self.step;
-        let floor = of_key().filter(durable).last();
+        let floor = of_key().rfind(durable);
         let later = of_key().filter(|event| event.began < self.step && !durable(event));
         let mut allowed: Vec<_> = later.clone().map(|event| event.state).collect();
         // Before anything durable a key was a miss; and what is torn may take what it replaces with it.
