@@ -23,7 +23,7 @@ enum Damage {
 const BY_CHANCE: usize = 8;
 
 impl Damage {
-    /// At each boundary and beside it, densely where headers are, sparsely in between, and by chance.
+    /// At each boundary, flips on both sides of it, densely where headers are, sparsely in between, and by chance.
     fn all_for(len_bytes: usize, boundaries: &BTreeSet<usize>, mut chance: Chance) -> Vec<Damage> {
         let mut all = vec![Damage::Remove, Damage::Truncate(0)];
         if len_bytes == 0 {
@@ -35,7 +35,7 @@ impl Damage {
         flips.extend((192..len_bytes).step_by(len_bytes.div_ceil(24).max(97)));
         flips.extend((len_bytes.saturating_sub(64)..len_bytes).step_by(9));
         for at in boundaries {
-            cuts.extend([at.saturating_sub(1), *at, at + 1]);
+            cuts.insert(*at);
             flips.extend([at.saturating_sub(1), *at]);
         }
         for _ in 0..BY_CHANCE {

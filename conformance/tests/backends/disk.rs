@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// The disk storage; options are changed from the default ones.
 pub(crate) struct Disk {
     pub(crate) options: fn(DiskOptions) -> DiskOptions,
-    /// When to sync; `None`: by default, and always where the power is cut.
+    /// When to sync; `None`: always where the power is cut, else never, since nothing but time depends on it.
     pub(crate) sync: Option<Sync>,
 }
 
@@ -51,7 +51,7 @@ impl Harness for Disk {
         let options = match (self.sync, site.asks_for_power()) {
             (Some(sync), _) => options.sync(sync),
             (None, true) => options.sync(Sync::Always),
-            (None, false) => options,
+            (None, false) => options.sync(Sync::Never),
         };
         let options = match site.asks_for_power() {
             true => options.io(recorded(site)?),
