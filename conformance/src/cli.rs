@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// Arguments are those of any Rust test, plus `--strict` (a SHOULD fails the run), `--cases N`, `--seed N`,
 /// `--hang-after SECONDS`, `--json FILE` (the report, for [`report`](mod@crate::report)), `--show-known` (known failures
-/// in full) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area:
+/// in full), `--paste` (failures come with a `#[test]` that shows them again) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area:
 /// `stream::`.
 pub fn main(harness: impl Harness) -> ExitCode {
     let own = match Own::take(std::env::args_os().skip(1)) {
@@ -34,10 +34,10 @@ pub fn main(harness: impl Harness) -> ExitCode {
     if let Err(error) = known_rules(&harness) {
         return usage(&error);
     }
+    let harness = Arc::new(harness);
     if arguments.list {
-        return libtest_mimic::run(&arguments, trials(None)).exit_code();
+        return list(harness, own.options, &arguments);
     }
-    let harness: Arc<dyn Harness> = Arc::new(harness);
     let (report, trials_passed) = match own.soak {
         Some(limit) => (soak::soak(harness, own.options, limit, &arguments), true),
         None => judge_by_trials(harness, own.options, &arguments),
@@ -46,6 +46,9 @@ pub fn main(harness: impl Harness) -> ExitCode {
     match own.show_known {
         true => print!("\n{}", report::known(&report)),
         false => print!("{}", report::remarks(&report)),
+    }
+    if own.paste {
+        print!("{}", report::tests_to_paste(&report));
     }
     if let Some(path) = own.json
         && let Err(error) = report
@@ -65,7 +68,16 @@ pub fn main(harness: impl Harness) -> ExitCode {
     }
 }
 
-fn judge_by_trials(harness: Arc<dyn Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
+/// Lists the trials. What runs each trial in a process of its own, as cargo-nextest does, sees a trial that ignores itself
+/// as passed; so those that will be ignored for certain are listed as ignored.
+fn list(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> ExitCode {
+    let run = Run::prepare(harness, options);
+    let marked = trials(None).into_iter().zip(rules());
+    let marked = marked.map(|(trial, rule)| trial.with_ignored_flag(run.will_ignore(rule)));
+    libtest_mimic::run(arguments, marked.collect()).exit_code()
+}
+
+fn judge_by_trials(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
     let run = Arc::new(Run::prepare(harness, options));
     if let Some(error) = run.probe_error() {
         println!("what the backend can do could not be found out: {error}");
@@ -79,6 +91,7 @@ fn judge_by_trials(harness: Arc<dyn Harness>, options: Options, arguments: &Argu
 
 /// Judges a backend by every rule for which `filter` is true.
 pub fn judge(harness: impl Harness, options: Options, filter: impl Fn(&Rule) -> bool) -> Report {
+    crate::panics::this_thread_reports();
     let run = Run::prepare(Arc::new(harness), options);
     let verdicts = rules()
         .iter()
@@ -102,6 +115,7 @@ fn report_of(run: &Run, mut verdicts: Vec<Verdict>) -> Report {
         cases: run.options.cases,
         strict: run.options.strict,
         capabilities: run.capabilities(),
+        undeclared: run.undeclared(),
         probe_error: run.probe_error().map(str::to_owned),
         verdicts,
     }

@@ -1,15 +1,14 @@
 //! What a check works with: fresh storages, and what is known of the backend.
 
 use crate::checks::CheckFn;
-use crate::content::{Version, key};
 use crate::harness::{Gauges, Harness, Site};
 use crate::log::Log;
 use crate::ops::{Caller, Store, harness};
 use crate::outcome::{Checked, Stop};
 use crate::poll::Patience;
 use crate::rules::Capability;
-use forebay_core::{PurgeOutcome, Storage};
-use std::sync::{Arc, Mutex, PoisonError};
+use forebay_core::Storage;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How a run goes.
@@ -21,7 +20,8 @@ pub struct Options {
     pub seed: u64,
     /// Whether a SHOULD fails the run.
     pub strict: bool,
-    /// How long a call may take before it counts as hanging.
+    /// How long a call may take before it counts as hanging: long enough for a busy machine and a disk that syncs. A
+    /// backend without threads is known to hang at once.
     pub hang_after: Duration,
 }
 
@@ -31,22 +31,22 @@ impl Default for Options {
             cases: 200,
             seed: 1,
             strict: false,
-            hang_after: Duration::from_secs(5),
+            hang_after: Duration::from_secs(20),
         }
     }
 }
 
 /// What the backend can do: declared, or found out.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Able(Vec<Capability>);
+pub(crate) struct Able {
+    pub(crate) all: Vec<Capability>,
+    /// What it turned out to do though it is declared that it cannot, or the storage says so itself.
+    pub(crate) undeclared: Vec<Capability>,
+}
 
 impl Able {
     pub(crate) fn to(&self, capability: Capability) -> bool {
-        self.0.contains(&capability)
-    }
-
-    pub(crate) fn all(&self) -> &[Capability] {
-        &self.0
+        self.all.contains(&capability)
     }
 }
 
@@ -55,8 +55,16 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) able: Able,
     pub(crate) log: Log,
-    unmet: Mutex<Vec<(String, String)>>,
+    remarks: Mutex<Remarks>,
     runtime: tokio::runtime::Runtime,
+}
+
+/// What a check has to say beside its result.
+#[derive(Debug, Default)]
+pub(crate) struct Remarks {
+    /// The SHOULDs that do not hold: what was expected, and what was seen.
+    pub(crate) unmet: Vec<(String, String)>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// A storage with its site, which lives as long.
@@ -85,7 +93,7 @@ impl Context {
             options,
             able,
             log,
-            unmet: Mutex::default(),
+            remarks: Mutex::default(),
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()?,
@@ -105,9 +113,9 @@ impl Context {
     }
 
     /// Ends the runtime without waiting for what a hanging backend left on it.
-    pub(crate) fn shut_down(self) -> Vec<(String, String)> {
+    pub(crate) fn shut_down(self) -> Remarks {
         self.runtime.shutdown_background();
-        self.unmet.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.remarks.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn caller(&self) -> Caller {
@@ -133,8 +141,17 @@ impl Context {
         }
     }
 
+    /// A new, empty storage whose I/O is recorded.
+    pub(crate) async fn fresh_recorded(&self) -> Checked<Opened> {
+        self.open_at(Site::recorded()).await
+    }
+
     async fn open_new(&self, capacity_bytes: Option<u64>) -> Checked<Opened> {
-        let site = Site::new(capacity_bytes).map_err(|e| harness("a directory for the storage", e))?;
+        self.open_at(Site::new(capacity_bytes)).await
+    }
+
+    async fn open_at(&self, site: std::io::Result<Site>) -> Checked<Opened> {
+        let site = site.map_err(|e| harness("a directory for the storage", e))?;
         match self.try_open(site).await? {
             (site, Ok(store)) => Ok(Opened { store, site }),
             (_, Err(error)) => Err(Stop::Harness(format!("open of a new storage: {error}"))),
@@ -180,41 +197,19 @@ impl Context {
     /// Notes that a SHOULD does not hold.
     pub(crate) fn should(&self, holds: bool, expected: impl Into<String>, actual: impl Into<String>) {
         if !holds {
-            let mut unmet = self.unmet.lock().unwrap_or_else(PoisonError::into_inner);
-            unmet.push((expected.into(), actual.into()));
+            self.remarks().unmet.push((expected.into(), actual.into()));
         }
     }
 
-    /// Finds out what the backend can do. Where it breaks rules on the way, the checks of those rules tell.
-    pub(crate) async fn probe(&self) -> Checked<Able> {
-        let declared = self.harness.capabilities();
-        let mut able = Vec::new();
-        let mut add = |capability, has: bool| {
-            if has && !able.contains(&capability) {
-                able.push(capability);
-            }
-        };
-        add(Capability::Persist, declared.persist);
-        add(Capability::Bounded, declared.bounded_bytes.is_some());
-        add(Capability::Faults, declared.faults);
-        let opened = self.fresh().await?;
-        let streams = opened.storage.support_streaming_partial_write();
-        add(Capability::Stream, streams);
-        let (key, version) = (key("probe"), Version::new(1, 100));
-        let mut writer = opened.writer(&key, &version).await?;
-        add(Capability::EntryId, writer.handler.entry_id().is_some());
-        if streams && let Some(hit) = opened.lookup(&key).await? {
-            add(Capability::StreamSeek, hit.handler.can_seek());
+    /// Notes what limits the word of the check; the same is noted once.
+    pub(crate) fn note(&self, text: &str) {
+        let notes = &mut self.remarks().notes;
+        if !notes.iter().any(|note| note == text) {
+            notes.push(text.to_owned());
         }
-        writer.write(version.body.clone(), true).await?;
-        writer.finish().await?;
-        if let Some(hit) = opened.lookup(&key).await? {
-            add(Capability::Seek, hit.handler.can_seek());
-            add(Capability::Multipart, hit.handler.can_seek_multipart());
-            add(Capability::EntryId, hit.handler.entry_id().is_some());
-        }
-        let expired = opened.expire(&key).await?;
-        add(Capability::Expire, expired == PurgeOutcome::Expired);
-        Ok(Able(able))
+    }
+
+    fn remarks(&self) -> MutexGuard<'_, Remarks> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

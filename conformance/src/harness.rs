@@ -1,6 +1,7 @@
 //! What a backend author writes: how to open the storage, and what it can do.
 
 use crate::faults::Faults;
+use crate::power::{Durability, PowerRecord, PowerSlot};
 use async_trait::async_trait;
 use forebay_core::Storage;
 use std::error::Error;
@@ -63,6 +64,23 @@ pub trait Harness: Send + Sync + 'static {
         Gauges::default()
     }
 
+    /// Where parts of a stored file begin and end: offsets in bytes, in any order. The suite damages the file there, beside
+    /// the places that it finds by itself (where what it wrote begins and ends) and some by chance.
+    fn boundaries(&self, file: &Path, content: &[u8]) -> Vec<usize> {
+        let _ = (file, content);
+        Vec::new()
+    }
+
+    /// Turns the site of a storage that was closed into one of a format version that the storage does not know, where
+    /// there is such a thing; `false`: there is none.
+    ///
+    /// # Errors
+    /// What writing there fails with.
+    fn make_unknown_version(&self, site: &Site) -> std::io::Result<bool> {
+        let _ = site;
+        Ok(false)
+    }
+
     /// The rules that the backend is known to break. A known failure that passes fails the run.
     fn known_failures(&self) -> &[KnownFailure] {
         &[]
@@ -85,6 +103,7 @@ pub struct Capabilities {
     pub(crate) bounded_bytes: Option<u64>,
     pub(crate) background: bool,
     pub(crate) faults: bool,
+    pub(crate) power: Option<Durability>,
 }
 
 impl Default for Capabilities {
@@ -101,6 +120,7 @@ impl Capabilities {
             bounded_bytes: None,
             background: true,
             faults: false,
+            power: None,
         }
     }
 
@@ -121,6 +141,13 @@ impl Capabilities {
     /// says.
     pub fn faults(mut self) -> Self {
         self.faults = true;
+        self
+    }
+
+    /// The I/O of a storage that is opened on a site that [asks for it](Site::asks_for_power) is recorded, and the harness
+    /// leaves the record there by [`Site::record_power`]. `durability` is what such a storage is opened with.
+    pub fn power(mut self, durability: Durability) -> Self {
+        self.power = Some(durability);
         self
     }
 
@@ -157,17 +184,39 @@ pub struct Site {
     root: TempDir,
     capacity_bytes: Option<u64>,
     faults: Faults,
+    asks_for_power: bool,
+    power: PowerSlot,
 }
 
 impl Site {
     pub(crate) fn new(capacity_bytes: Option<u64>) -> std::io::Result<Self> {
-        let root = TempDir::with_prefix("forebay-conformance-")?;
-        std::fs::create_dir(root.path().join("storage"))?;
+        let site = Site::without_dir(capacity_bytes)?;
+        std::fs::create_dir(site.dir())?;
+        Ok(site)
+    }
+
+    fn without_dir(capacity_bytes: Option<u64>) -> std::io::Result<Self> {
         Ok(Site {
-            root,
+            root: TempDir::with_prefix("forebay-conformance-")?,
             capacity_bytes,
             faults: Faults::default(),
+            asks_for_power: false,
+            power: PowerSlot::default(),
         })
+    }
+
+    /// A new site whose storage's I/O is to be recorded.
+    pub(crate) fn recorded() -> std::io::Result<Self> {
+        let mut site = Site::new(None)?;
+        site.asks_for_power = true;
+        Ok(site)
+    }
+
+    /// A site with a directory that is made by `make`.
+    pub(crate) fn left_by(make: impl FnOnce(&Path) -> std::io::Result<()>) -> std::io::Result<Self> {
+        let site = Site::without_dir(None)?;
+        make(&site.dir())?;
+        Ok(site)
     }
 
     /// An empty directory for the storage, or the one that it left. It vanishes after the check.
@@ -183,6 +232,21 @@ impl Site {
     /// The switch that the storage's I/O is to ask, where the harness declares [`Capabilities::faults`].
     pub fn faults(&self) -> Faults {
         self.faults.clone()
+    }
+
+    /// Whether the harness is to record the I/O of the storage that it opens here, where it declares
+    /// [`Capabilities::power`].
+    pub fn asks_for_power(&self) -> bool {
+        self.asks_for_power
+    }
+
+    /// Leaves the record of the storage that is being opened here.
+    pub fn record_power(&self, record: impl PowerRecord) {
+        self.power.put(Arc::new(record));
+    }
+
+    pub(crate) fn power(&self) -> &PowerSlot {
+        &self.power
     }
 
     /// Another site with a copy of what is in this one now.

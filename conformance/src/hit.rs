@@ -1,9 +1,9 @@
 //! A hit as checks use it.
 
 use crate::content::{Version, difference, meta_difference, show_meta};
-use crate::ops::{Answer, Store, must, show_answer};
+use crate::ops::{Answer, Store, must, show_answer, show_hang};
 use crate::outcome::{Checked, broken, ensure};
-use crate::poll::{Stepped, at_most};
+use crate::poll::{Hang, POLLS_MAX, Stepped, at_most};
 use bytes::Bytes;
 use forebay_core::{CacheKey, CacheMeta, HitHandler, SpanHandle};
 use std::task::Poll;
@@ -239,7 +239,7 @@ impl Reading<'_> {
 
     /// The result, polled only when something woke the reader after `event`.
     pub(crate) async fn woken_by(&mut self, event: &str) -> Checked<Chunk> {
-        loop {
+        for _ in 0..POLLS_MAX {
             if !self.read.woken(self.store.caller.patience).await {
                 return broken(format!("{event} wakes the waiting follower"), "it sleeps on");
             }
@@ -247,5 +247,9 @@ impl Reading<'_> {
                 return Ok(chunk);
             }
         }
+        broken(
+            format!("{event} gives the waiting follower something to read"),
+            show_hang(Hang::Spins),
+        )
     }
 }

@@ -1,5 +1,6 @@
 //! The calls of a check, recorded as they happen.
 
+use crate::outcome::Lanes;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +10,17 @@ const STEPS_MAX: usize = 60;
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Inner>>);
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Inner {
     steps: Vec<String>,
     names: HashMap<&'static str, u32>,
     progress: u64,
+    lanes: Option<Lanes>,
+    case: Option<String>,
 }
+
+/// What was in a log at some moment.
+pub(crate) struct Snapshot(Inner);
 
 /// Where to add a call's result.
 #[derive(Clone, Copy)]
@@ -59,6 +65,7 @@ impl Log {
         let mut inner = self.inner();
         inner.steps.clear();
         inner.names.clear();
+        (inner.lanes, inner.case) = (None, None);
     }
 
     pub(crate) fn steps(&self) -> Vec<String> {
@@ -69,6 +76,37 @@ impl Log {
             steps.insert(0, format!("… {left_out} steps before"));
         }
         steps
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot(self.inner().clone())
+    }
+
+    /// Puts back what was there.
+    pub(crate) fn restore(&self, Snapshot(then): Snapshot) {
+        let mut inner = self.inner();
+        *inner = Inner {
+            progress: inner.progress + 1,
+            ..then
+        };
+    }
+
+    /// The steps are several clients' beside each other.
+    pub(crate) fn set_lanes(&self, lanes: Lanes) {
+        self.inner().lanes = Some(lanes);
+    }
+
+    pub(crate) fn lanes(&self) -> Option<Lanes> {
+        self.inner().lanes.clone()
+    }
+
+    /// The lines of a test that runs the case again.
+    pub(crate) fn set_case(&self, lines: String) {
+        self.inner().case = Some(lines);
+    }
+
+    pub(crate) fn case(&self) -> Option<String> {
+        self.inner().case.clone()
     }
 
     /// A number that grows as long as the check goes on.

@@ -6,52 +6,10 @@ use crate::content::{Version, body, key, meta};
 use crate::hit::Hit;
 use crate::ops::Store;
 use crate::outcome::{Checked, Stop};
+use crate::replay::sequence::Op;
 use crate::writer::Writer;
 use bytes::Bytes;
 use forebay_core::{CacheKey, CacheMeta, PurgeOutcome, PurgeType};
-
-/// An operation as plain data. Handles are indices modulo those that are open, so that every subsequence is valid.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Op {
-    Start {
-        key: u8,
-    },
-    Write {
-        writer: u8,
-        size: usize,
-        eof: bool,
-    },
-    Finish {
-        writer: u8,
-    },
-    Abort {
-        writer: u8,
-    },
-    Lookup {
-        key: u8,
-    },
-    Read {
-        hit: u8,
-    },
-    Seek {
-        hit: u8,
-        start: usize,
-        len: Option<usize>,
-    },
-    Close {
-        hit: u8,
-    },
-    Purge {
-        key: u8,
-        purge_type: PurgeType,
-    },
-    Expire {
-        key: u8,
-    },
-    Update {
-        key: u8,
-    },
-}
 
 /// All that one write may write.
 const BODY_BYTES_MAX: usize = 2 << 20;

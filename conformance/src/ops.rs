@@ -4,7 +4,7 @@ use crate::content::{Version, difference, meta_difference, show_key, show_meta};
 use crate::hit::Hit;
 use crate::log::Log;
 use crate::outcome::{Checked, Stop, broken};
-use crate::poll::{Patience, within};
+use crate::poll::{Hang, POLLS_MAX, Patience, within};
 use crate::writer::Writer;
 use forebay_core::{
     CacheKey, CacheMeta, Error, HitHandler, PurgeOutcome, PurgeTarget, PurgeType, SpanHandle, Storage,
@@ -30,22 +30,23 @@ impl Caller {
     ) -> Checked<T> {
         let step = self.log.begin(what.clone());
         match within(self.patience, future).await {
-            Some(result) => {
+            Ok(result) => {
                 self.log.end(step, &show(&result));
                 Ok(result)
             }
-            None => {
+            Err(hang) => {
                 self.log.end(step, "hangs");
-                broken(format!("{what} comes to an end"), self.hang())
+                broken(format!("{what} comes to an end"), show_hang(hang))
             }
         }
     }
+}
 
-    pub(crate) fn hang(&self) -> &'static str {
-        match self.patience {
-            Patience::WhileWoken => "it hangs: it is pending, and nothing woke it",
-            Patience::Clock(_) => "it hangs",
-        }
+pub(crate) fn show_hang(hang: Hang) -> String {
+    match hang {
+        Hang::NotWoken => format!("{HANGS}: it is pending, and nothing woke it"),
+        Hang::Spins => format!("{HANGS}: it was polled {POLLS_MAX} times, and woke itself each time"),
+        Hang::TooLong => HANGS.to_owned(),
     }
 }
 

@@ -83,6 +83,38 @@ pub struct Failure {
     pub steps: Vec<String>,
     /// The seed of what was random.
     pub seed: u64,
+    /// The calls of several clients, each in a lane, where the check had several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<Lanes>,
+    /// A `#[test]` that shows the failure again, to be pasted beside the harness.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub test: String,
+}
+
+/// Calls of several clients in time order. Time is counted in polls.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lanes {
+    /// What was done before the clients began.
+    pub before: String,
+    /// How many clients there are.
+    pub clients: usize,
+    /// Their calls, by their first polls.
+    pub calls: Vec<LaneCall>,
+    /// What was done when the clients were done.
+    pub after: String,
+}
+
+/// A call of one client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneCall {
+    /// Which client, from 1 on.
+    pub client: usize,
+    /// Its first poll.
+    pub first_poll: usize,
+    /// Its last poll; that of the first where it never went on.
+    pub last_poll: usize,
+    /// What was called, and what it came to.
+    pub text: String,
 }
 
 impl fmt::Display for Failure {
@@ -114,6 +146,9 @@ pub struct Verdict {
     /// The rules, broken as well, of which the failure is probably a consequence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follows_from: Vec<String>,
+    /// What limits the word of the check, if anything does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How long the check took, in milliseconds.
     #[serde(default)]
     pub took_ms: u64,
@@ -129,7 +164,9 @@ impl Verdict {
     pub fn explain(&self) -> String {
         let failures = self.failures.iter();
         if self.follows_from.is_empty() {
-            return failures.map(ToString::to_string).collect::<Vec<_>>().join("\n\n");
+            let notes = self.notes.iter().map(|note| format!("\n  note      {note}"));
+            let failures = failures.map(ToString::to_string).collect::<Vec<_>>().join("\n\n");
+            return failures + &notes.collect::<String>();
         }
         let roots = self.follows_from.join(", ");
         let mut out = format!("{}: probably a consequence of {roots}, broken as well", self.rule);

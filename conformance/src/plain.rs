@@ -57,14 +57,14 @@ one_for_each! { $
     /// # fn main() {}
     /// ```
     lookup_miss lookup_roundtrip lookup_meta_exact lookup_variance lookup_stale lookup_unused
-    lookup_concurrent lookup_self_heal read_eof read_nonempty read_bounded read_cancel
+    lookup_concurrent lookup_cancel lookup_self_heal read_eof read_nonempty read_bounded read_cancel
     read_survives_update read_survives_purge read_finish_any seek_range seek_open_end seek_clamp
     seek_empty seek_invalid seek_again seek_multipart seek_stable seek_unsupported seek_live
     write_atomic write_drop write_eof_optional write_after_eof write_size write_refused
     write_replace write_concurrent write_cancel write_err_usable stream_tag stream_tag_stable
     stream_tag_unknown stream_tag_none stream_visible stream_prefix stream_wake stream_eof
     stream_abort stream_outlive stream_meta stream_count purge_gone purge_result purge_exact_key
-    purge_live purge_rewrite purge_no_leak purge_entry expire_stale update_meta update_absent
+    purge_live purge_rewrite purge_no_leak purge_entry purge_cancel expire_stale update_meta update_absent
     update_race bound_capacity bound_hot bound_reader bound_no_prealloc bound_leak persist_clean
     persist_crash persist_power persist_corrupt persist_foreign model_sequence model_schedule
 }
@@ -75,12 +75,20 @@ one_for_each! { $
 /// If the backend breaks the rule, with the failure in words; if the harness cannot do its part; if there is no such rule.
 /// A known failure does not panic, and panics once it passes.
 pub fn assert_rule(harness: impl Harness, rule: &str) {
+    assert_rule_with(harness, rule, Options::default());
+}
+
+/// As [`assert_rule`], with other options.
+///
+/// # Panics
+/// As [`assert_rule`].
+pub fn assert_rule_with(harness: impl Harness, rule: &str, options: Options) {
     panics::this_thread_reports();
     let id = rule.to_uppercase().replace('_', "-");
     let Some(rule) = Rule::find(&id) else {
         panic!("there is no rule {id}; see SPEC.md");
     };
-    let run = Run::prepare(Arc::new(harness), Options::default());
+    let run = Run::prepare(Arc::new(harness), options);
     let verdict = run.judge(rule);
     let detail = verdict.explain();
     let reason = report::reason(&verdict.status).unwrap_or_default();

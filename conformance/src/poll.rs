@@ -16,20 +16,39 @@ pub(crate) enum Patience {
     Clock(Duration),
 }
 
-/// The future's output, or `None` when it hangs.
-pub(crate) async fn within<F: Future>(patience: Patience, future: F) -> Option<F::Output> {
+/// More polls than any call of the suite takes: who needs more never ends.
+pub(crate) const POLLS_MAX: usize = 100_000;
+
+/// How a future comes to no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hang {
+    /// It is pending, and nothing could wake it any more.
+    NotWoken,
+    /// It wakes itself again and again.
+    Spins,
+    /// It takes too long.
+    TooLong,
+}
+
+/// The future's output, or how it hangs.
+pub(crate) async fn within<F: Future>(patience: Patience, future: F) -> Result<F::Output, Hang> {
     match patience {
-        Patience::Clock(limit) => tokio::time::timeout(limit, future).await.ok(),
+        Patience::Clock(limit) => tokio::time::timeout(limit, future)
+            .await
+            .map_err(|_| Hang::TooLong),
         Patience::WhileWoken => {
             let mut future = pin!(future);
             let wakes = Wakes::new();
+            let mut polls = 0;
             poll_fn(|cx| {
                 wakes.forward_to(cx.waker());
                 let before = wakes.count();
+                polls += 1;
                 match future.as_mut().poll(&mut Context::from_waker(&wakes.waker())) {
-                    Poll::Ready(output) => Poll::Ready(Some(output)),
+                    Poll::Ready(output) => Poll::Ready(Ok(output)),
+                    Poll::Pending if polls == POLLS_MAX => Poll::Ready(Err(Hang::Spins)),
                     Poll::Pending if wakes.count() > before => Poll::Pending,
-                    Poll::Pending => Poll::Ready(None),
+                    Poll::Pending => Poll::Ready(Err(Hang::NotWoken)),
                 }
             })
             .await

@@ -145,6 +145,8 @@ words! {
         Expire = "expire",
         /// I/O faults can be injected (declared).
         Faults = "faults",
+        /// Power cuts can be made from a record of the I/O (declared).
+        Power = "power",
     }
 }
 

@@ -14,10 +14,11 @@ pub(crate) use case::{Case, case};
 pub(crate) use record::Record;
 
 use crate::context::Context;
-use crate::ops::Store;
-use crate::outcome::{Checked, Stop, broken};
-use crate::poll::{Patience, Stepped};
-use case::{Call, KEYS, Op};
+use crate::ops::{Store, show_hang};
+use crate::outcome::{Checked, Lanes, Stop, broken};
+use crate::poll::{Hang, POLLS_MAX, Patience, Stepped};
+use crate::replay::schedule::{Call, Step, whole};
+use case::KEYS;
 use client::Client;
 use forebay_core::Storage;
 use std::future::poll_fn;
@@ -26,9 +27,10 @@ use std::task::Poll;
 /// The clients, and the suite itself before and after them.
 const LANES: usize = 5;
 
-/// The case as lanes, for the report.
-pub(crate) fn draw(record: &Record) -> Vec<String> {
-    lanes::draw(&record.lock().rows)
+/// The case as lanes, and the same as lines of text.
+pub(crate) fn draw(record: &Record) -> (Lanes, Vec<String>) {
+    let record = record.lock();
+    (lanes::calls(&record.rows), lanes::draw(&record.rows))
 }
 
 /// Runs the case on a new storage, and explains what it came to.
@@ -36,15 +38,15 @@ pub(crate) async fn run(cx: &Context, case: &Case, record: &Record) -> Checked<(
     let opened = cx.fresh().await?;
     let store = &opened.store;
     let keys = (0..).zip(case.stored);
-    let before: Vec<Op> = keys
+    let before: Vec<Step> = keys
         .filter_map(|(key, size)| Some(case::put(key, size?)))
         .flatten()
         .collect();
     run_together(store, record, &[(0, &before)], &[]).await?;
     let clients: Vec<_> = (1..).zip(case.clients.iter().map(Vec::as_slice)).collect();
     run_together(store, record, &clients, &case.turns).await?;
-    let look = |key| [Call::Lookup { key }, Call::ReadAll].map(Call::to_the_end);
-    let after: Vec<Op> = (0..KEYS as u8).flat_map(look).collect();
+    let look = |key| [Call::Lookup { key }, Call::ReadAll].map(whole);
+    let after: Vec<Step> = (0..KEYS as u8).flat_map(look).collect();
     run_together(store, record, &[(0, &after)], &[]).await?;
     let events = std::mem::take(&mut record.lock().events);
     let streams = store.storage.support_streaming_partial_write();
@@ -58,9 +60,14 @@ struct Running<'a> {
 }
 
 /// Drives the lanes to their ends.
-async fn run_together(store: &Store, record: &Record, lanes: &[(usize, &[Op])], turns: &[u8]) -> Checked<()> {
+async fn run_together(
+    store: &Store,
+    record: &Record,
+    lanes: &[(usize, &[Step])],
+    turns: &[u8],
+) -> Checked<()> {
     let storage: &dyn Storage = &*store.storage;
-    let start = |(lane, ops): &(usize, &'_ [Op])| (*lane, ops.to_vec());
+    let start = |(lane, ops): &(usize, &'_ [Step])| (*lane, ops.to_vec());
     let scripts: Vec<_> = lanes.iter().map(start).collect();
     let mut running: Vec<_> = scripts
         .iter()
@@ -85,24 +92,20 @@ async fn run_together(store: &Store, record: &Record, lanes: &[(usize, &[Op])], 
                 }
             },
         };
+        if record.lock().now as usize >= POLLS_MAX {
+            return broken("the clients come to an end", show_hang(Hang::Spins));
+        }
         let lane = running[next].lane;
         store.caller.log.note(format!("a poll of {}", lanes::name(lane)));
         record.lock().tick(lane);
         running[next].begun = true;
-        let resumes = record.lock().waiting[lane].is_some();
-        if resumes {
-            record.lock().say("… ");
-        }
+        record.lock().resume(lane);
         match running[next].future.poll() {
             Poll::Ready(result) => {
                 result?;
                 running.remove(next);
             }
-            Poll::Pending if record.lock().waiting[lane].is_some() => {
-                let text = if resumes { "" } else { " …" };
-                record.lock().say(text);
-            }
-            Poll::Pending => {}
+            Poll::Pending => record.lock().pend(lane),
         }
     }
     Ok(())
@@ -151,7 +154,11 @@ async fn wait(running: &[Running<'_>], store: &Store, record: &Record) -> Checke
         Some(format!("{}'s {}", lanes::name(one.lane), waiting.what))
     });
     let what = what.unwrap_or_else(|| "a call".to_owned());
-    broken(format!("{what} comes to an end"), store.caller.hang())
+    let hang = match store.caller.patience {
+        Patience::WhileWoken => Hang::NotWoken,
+        Patience::Clock(_) => Hang::TooLong,
+    };
+    broken(format!("{what} comes to an end"), show_hang(hang))
 }
 
 /// What a failure of this check says first where it may not happen again.

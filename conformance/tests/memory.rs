@@ -1,42 +1,8 @@
 //! The memory storage under the whole contract.
 
-use forebay_conformance::{Capabilities, Gauges, Harness, Opened, Site, async_trait};
-use forebay_core::Storage;
-use forebay_memory::{MemoryOptions, MemoryStorage};
-use std::process::ExitCode;
-use std::sync::Arc;
+#[path = "backends/memory.rs"]
+mod memory;
 
-struct Memory;
-
-#[async_trait]
-impl Harness for Memory {
-    fn name(&self) -> &str {
-        "memory"
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::new().bounded(4 << 20).without_background()
-    }
-
-    async fn open(&self, site: &Site) -> Opened {
-        let capacity_bytes = site.capacity_bytes().unwrap_or(256 << 20);
-        Ok(Arc::new(MemoryOptions::new(capacity_bytes).build()?))
-    }
-
-    fn gauges(&self, storage: &dyn Storage) -> Gauges {
-        let Some(memory) = storage.as_any().downcast_ref::<MemoryStorage>() else {
-            return Gauges::default();
-        };
-        let stats = memory.stats();
-        Gauges {
-            stored_bytes: Some(stats.resident_bytes),
-            entries: Some(stats.entries),
-            live_writes: Some(stats.live_writes),
-            live_bytes: Some(stats.in_flight_bytes),
-        }
-    }
-}
-
-fn main() -> ExitCode {
-    forebay_conformance::main(Memory)
+fn main() -> std::process::ExitCode {
+    forebay_conformance::main(memory::Memory::default())
 }

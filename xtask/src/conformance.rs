@@ -27,6 +27,12 @@ pub(crate) fn command(args: &[String]) -> Step {
         Some(at) => (&args[..at], &args[at + 1..]),
         None => (&args[..], &args[..0]),
     };
+    // A name is enough; `--backend` before it says the same.
+    let chosen = &chosen
+        .iter()
+        .map(|arg| arg.strip_prefix("--backend=").unwrap_or(arg))
+        .filter(|arg| *arg != "--backend")
+        .collect::<Vec<_>>()[..];
     let known = || BACKENDS.iter().map(|(name, _)| *name);
     match chosen.iter().find(|name| !known().any(|known| known == **name)) {
         Some(&("--readme" | "--spec")) => Err("--readme and --spec stand alone".to_owned()),

@@ -14,7 +14,8 @@ usage: cargo xtask <command>
   test                    everything that must pass: formatting, tidy, lints, tests, docs
   tidy                    the rules of the repository that a machine can check
   conformance [BACKEND..] the storage contract against our backends and pingora's MemCache
-                          (memory, disk, pingora-memcache, pingora-memcache-0.8, reference; all by default);
+                          (memory, disk, pingora-memcache, pingora-memcache-0.8, reference; all by default;
+                          `--backend memory` says the same as `memory`);
                           what follows -- goes to the suite, for instance -- --strict SEEK;
                           a table and the failures, and more in target/conformance/report.html
   conformance --readme    the same for all backends, and puts the table into README.md

@@ -1,14 +1,12 @@
 //! Bounds: capacity, memory, and what is left when all is over.
 
-use crate::content::{Version, body, difference, key, meta};
+use crate::content::{Version, body, key, meta};
 use crate::context::{Context, Opened};
-use crate::harness::Gauges;
 use crate::ops::harness;
 use crate::outcome::{Checked, Stop, broken, ensure};
-use crate::poll::Patience;
-use forebay_core::{CacheMeta, PurgeType, ResponseHead};
+use forebay_core::{CacheMeta, ResponseHead};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// Bodies of the suite have at most that.
 const BODY_BYTES_MAX: u64 = 3 << 20;
@@ -267,96 +265,17 @@ pub(super) async fn no_prealloc(cx: &Context) -> Checked<()> {
 
 /// The address space in use, where the system tells.
 fn mapped_bytes() -> Option<u64> {
+    of_statm(0)
+}
+
+/// The memory in use, where the system tells.
+pub(super) fn resident_bytes() -> Option<u64> {
+    of_statm(1)
+}
+
+fn of_statm(field: usize) -> Option<u64> {
     const PAGE_BYTES: u64 = 4096;
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    statm
-        .split(' ')
-        .next()?
-        .parse::<u64>()
-        .ok()
-        .map(|pages| pages * PAGE_BYTES)
-}
-
-/// What a storage holds: its gauges, its files, and its open files.
-#[derive(Debug, PartialEq)]
-struct Held {
-    gauges: Gauges,
-    open_files: usize,
-}
-
-fn held(cx: &Context, store: &Opened) -> Held {
-    let below = store.site.dir();
-    let open = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
-    let files = std::fs::read_dir("/proc/self/fd")
-        .into_iter()
-        .flatten()
-        .filter_map(open);
-    Held {
-        gauges: cx.gauges(store),
-        open_files: files.filter(|file| file.starts_with(&below)).count(),
-    }
-}
-
-pub(super) async fn leak(cx: &Context) -> Checked<()> {
-    let store = cx.fresh().await?;
-    let (k, version) = (key("k"), Version::new(1, 700_000));
-    store.put(&k, &version).await?;
-    come_and_go(&store, &version).await?;
-    let before = held(cx, &store);
-    for _ in 0..20 {
-        come_and_go(&store, &version).await?;
-    }
-    let mut after = held(cx, &store);
-    // Threads of the backend may still be at it.
-    if let Patience::Clock(limit) = cx.caller().patience {
-        let deadline = tokio::time::Instant::now() + limit.min(Duration::from_secs(3));
-        while grown(&before, &after) && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            after = held(cx, &store);
-        }
-    }
-    ensure(
-        !grown(&before, &after),
-        format!("as before: {before:?}"),
-        format!("{after:?}"),
-    )?;
-    let mut hit = store.hit(&k).await?;
-    let bytes = hit.read_to_end().await?;
-    ensure(
-        difference(&version.body, &bytes).is_none(),
-        "the entry is untouched",
-        "it is not",
-    )
-}
-
-fn grown(before: &Held, after: &Held) -> bool {
-    let more = |of: fn(&Gauges) -> Option<u64>| of(&after.gauges) > of(&before.gauges);
-    after.open_files > before.open_files
-        || more(|g| g.live_writes)
-        || more(|g| g.live_bytes)
-        || more(|g| g.entries)
-        || more(|g| g.stored_bytes)
-}
-
-/// Everything that a bad day brings: half reads, aborted writes, followers that leave.
-async fn come_and_go(store: &Opened, version: &Version) -> Checked<()> {
-    let (k, other) = (key("k"), key("other"));
-    let mut half = store.hit(&k).await?;
-    half.read().await?;
-    let unread = store.hit(&k).await?;
-    for written in [0, 1000, 700_000] {
-        let mut writer = store.writer(&other, version).await?;
-        writer.write(version.body.slice(..written), false).await?;
-        let follower = store.lookup(&other).await?;
-        writer.abort();
-        drop(follower);
-    }
-    let mut writer = store.writer(&other, version).await?;
-    writer.write_at_most(1, version.body.clone(), false).await?;
-    writer.abort();
-    store.put(&other, version).await?;
-    let reader = store.hit(&other).await?;
-    store.purge(&other, PurgeType::Eviction).await?;
-    drop((half, unread, reader));
-    Ok(())
+    let pages = statm.split(' ').nth(field)?.parse::<u64>().ok()?;
+    Some(pages * PAGE_BYTES)
 }

@@ -1,10 +1,15 @@
 //! The checks, one for each rule, and the table that says which is which.
 
 mod bounds;
+mod cancel;
+mod corrupt;
 mod faults;
+mod foreign;
+mod leak;
 mod lookup;
 mod model;
 mod persistence;
+mod power;
 mod purge;
 mod read;
 mod seek;
@@ -12,6 +17,8 @@ mod stream;
 mod tags;
 mod update;
 mod write;
+
+pub(crate) use model::{run_schedule, run_sequence};
 
 use crate::context::Context;
 use crate::outcome::Checked;
@@ -49,7 +56,8 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "LOOKUP-STALE" => lookup::stale,
     "LOOKUP-UNUSED" => lookup::unused,
     "LOOKUP-CONCURRENT" => lookup::concurrent,
-    "LOOKUP-SELF-HEAL" => persistence::self_heal,
+    "LOOKUP-CANCEL" => cancel::lookup,
+    "LOOKUP-SELF-HEAL" => corrupt::self_heal,
     "READ-EOF" => read::eof,
     "READ-NONEMPTY" => read::nonempty,
     "READ-BOUNDED" => read::bounded,
@@ -96,6 +104,7 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "PURGE-REWRITE" => purge::rewrite,
     "PURGE-NO-LEAK" => purge::no_leak,
     "PURGE-ENTRY" => purge::entry,
+    "PURGE-CANCEL" => cancel::changes,
     "EXPIRE-STALE" => update::expire_stale,
     "UPDATE-META" => update::update_meta,
     "UPDATE-ABSENT" => update::absent,
@@ -104,11 +113,12 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     "BOUND-HOT" => bounds::hot,
     "BOUND-READER" => bounds::reader,
     "BOUND-NO-PREALLOC" => bounds::no_prealloc,
-    "BOUND-LEAK" => bounds::leak,
+    "BOUND-LEAK" => leak::leak,
     "PERSIST-CLEAN" => persistence::clean,
     "PERSIST-CRASH" => persistence::crash,
-    "PERSIST-CORRUPT" => persistence::corrupt,
-    "PERSIST-FOREIGN" => persistence::foreign,
+    "PERSIST-POWER" => power::cuts,
+    "PERSIST-CORRUPT" => corrupt::corrupt,
+    "PERSIST-FOREIGN" => foreign::foreign,
     ;
     "MODEL-SEQUENCE" => model::sequences,
     "MODEL-SCHEDULE" => model::schedules,

@@ -1,10 +1,11 @@
 //! Random sequences against the model, and the shortest one that breaks a rule.
 
 use crate::context::Context;
-use crate::model::{Op, World};
+use crate::model::World;
 use crate::outcome::{Checked, Stop};
 use crate::panics;
-use crate::schedule::{self, Record};
+use crate::replay::{self, sequence::Op};
+use crate::schedule::{self, Case, Record};
 use forebay_core::PurgeType;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -35,8 +36,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-async fn run_case(cx: &Context, ops: &[Op]) -> Checked<()> {
-    cx.log.clear();
+async fn run_ops(cx: &Context, ops: &[Op]) -> Checked<()> {
     let store = cx.fresh().await?;
     let mut world = World::new(&store, cx.able.to(crate::Capability::Stream));
     for op in ops {
@@ -55,28 +55,40 @@ fn guarded(run: impl FnOnce() -> Checked<()>) -> Checked<()> {
 
 pub(super) fn sequences(cx: &Context) -> Checked<()> {
     let cases = proptest::collection::vec(op(), 1..OPS_MAX);
-    shrunk(cx, &cases, |ops| guarded(|| cx.block_on(run_case(cx, ops))))
+    shrunk(cx, &cases, |ops| run_sequence(cx, ops))
+}
+
+/// One sequence on a new storage.
+pub(crate) fn run_sequence(cx: &Context, ops: &[Op]) -> Checked<()> {
+    cx.log.clear();
+    let result = guarded(|| cx.block_on(run_ops(cx, ops)));
+    if result.is_err() {
+        cx.log.set_case(replay::sequence::pasted(ops));
+    }
+    result
 }
 
 /// Several clients at the same time, poll by poll.
 pub(super) fn schedules(cx: &Context) -> Checked<()> {
-    if cx.harness.capabilities().background {
-        // One failure in many thousands of cases is not explained yet, and nothing repeats it.
-        let reason = "the backend has threads: its failures cannot be told from a slow machine yet";
-        return Err(Stop::Skip(reason.to_owned()));
-    }
-    shrunk(cx, &schedule::case(), |case| {
+    schedule::caveat(cx)
+        .into_iter()
+        .for_each(|caveat| cx.note(caveat));
+    shrunk(cx, &schedule::case(), |case| run_schedule(cx, case))
+}
+
+/// One schedule on a new storage.
+pub(crate) fn run_schedule(cx: &Context, case: &Case) -> Checked<()> {
+    cx.log.clear();
+    let record = Record::default();
+    let result = guarded(|| cx.block_on(schedule::run(cx, case, &record)));
+    if result.is_err() {
         cx.log.clear();
-        let record = Record::default();
-        let result = guarded(|| cx.block_on(schedule::run(cx, case, &record)));
-        if result.is_err() {
-            cx.log.clear();
-            let lanes = schedule::draw(&record);
-            let lines = schedule::caveat(cx).map(str::to_owned).into_iter().chain(lanes);
-            lines.for_each(|line| cx.log.note(line));
-        }
-        result
-    })
+        let (lanes, lines) = schedule::draw(&record);
+        lines.into_iter().for_each(|line| cx.log.note(line));
+        cx.log.set_lanes(lanes);
+        cx.log.set_case(replay::schedule::pasted(case));
+    }
+    result
 }
 
 /// Runs cases until one fails, and then what is left of it when it is as small as it gets.
@@ -102,7 +114,7 @@ fn shrunk<S: Strategy>(cx: &Context, cases: &S, run: impl Fn(&S::Value) -> Check
             Ok(()) => Ok(()),
             Err(stop) => {
                 hung.set(schedule::is_hang(&stop));
-                last.replace(Some((stop, cx.log.steps())));
+                last.replace(Some((stop, cx.log.snapshot())));
                 Err(TestCaseError::fail("broken"))
             }
         }
@@ -112,13 +124,11 @@ fn shrunk<S: Strategy>(cx: &Context, cases: &S, run: impl Fn(&S::Value) -> Check
         // Once more, for the steps and the words of the shortest case.
         Err(TestError::Fail(_, case)) => {
             run(&case)?;
-            let Some((stop, steps)) = last.take() else {
+            let Some((stop, log)) = last.take() else {
                 return Ok(());
             };
-            cx.log.clear();
-            cx.log
-                .note("not every time: the same case passed after it had failed".to_owned());
-            steps.into_iter().for_each(|step| cx.log.note(step));
+            cx.log.restore(log);
+            cx.note("not every time: the same case passed after it had failed");
             Err(stop)
         }
         Err(TestError::Abort(reason)) => Err(Stop::Harness(format!("proptest: {reason}"))),

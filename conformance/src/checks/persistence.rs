@@ -1,7 +1,7 @@
 //! Persistence: what a restart finds, clean, killed, or damaged.
 
 use crate::Capability;
-use crate::content::{Version, difference, key, meta};
+use crate::content::{Version, key, meta};
 use crate::context::{Context, Opened};
 use crate::harness::Site;
 use crate::ops::{Store, harness};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 const SIZES: [usize; 4] = [0, 1000, 200_000, 900_000];
 
-fn entries() -> Vec<(CacheKey, Version)> {
+pub(super) fn entries() -> Vec<(CacheKey, Version)> {
     let entry =
         |(number, size): (usize, &usize)| (key(&format!("k{size}")), Version::new(number as u32, *size));
     SIZES.iter().enumerate().map(entry).collect()
@@ -80,7 +80,7 @@ pub(super) async fn clean(cx: &Context) -> Checked<()> {
     reopen(cx, site).await?.expect(&key("k1000"), &large).await
 }
 
-async fn expect_all(store: &Store) -> Checked<()> {
+pub(super) async fn expect_all(store: &Store) -> Checked<()> {
     for (key, version) in entries() {
         store.expect(&key, &version).await?;
     }
@@ -147,7 +147,7 @@ async fn crash_after_changes(cx: &Context, store: &Opened, large: &Version) -> C
     twice.expect(&key("k0"), &Version::new(0, 0)).await
 }
 
-fn files_below(dir: &Path) -> Vec<PathBuf> {
+pub(super) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         match entry.path() {
@@ -165,222 +165,4 @@ fn bytes_of_all_files(dir: &Path) -> u64 {
         .filter_map(|file| file.metadata().ok())
         .map(|metadata| metadata.len())
         .sum()
-}
-
-/// What happens to a file.
-#[derive(Clone, Copy, Debug)]
-enum Damage {
-    Truncate(usize),
-    Flip(usize),
-    Zero(usize),
-    Remove,
-}
-
-impl Damage {
-    fn all_for(len_bytes: usize) -> Vec<Damage> {
-        let mut all = vec![Damage::Remove, Damage::Truncate(0)];
-        if len_bytes == 0 {
-            return all;
-        }
-        all.extend([1, len_bytes / 2, len_bytes - 1].map(Damage::Truncate));
-        // Dense where headers are, sparse in between.
-        let dense = (0..len_bytes.min(192)).step_by(5);
-        let sparse = (192..len_bytes).step_by(len_bytes.div_ceil(24).max(97));
-        let tail = (len_bytes.saturating_sub(64)..len_bytes).step_by(9);
-        all.extend(dense.chain(sparse).chain(tail).map(Damage::Flip));
-        all.extend([0, len_bytes / 3].map(Damage::Zero));
-        all
-    }
-
-    fn apply(self, file: &Path) -> std::io::Result<()> {
-        let mut bytes = std::fs::read(file)?;
-        match self {
-            Damage::Remove => return std::fs::remove_file(file),
-            Damage::Truncate(len_bytes) => bytes.truncate(len_bytes),
-            Damage::Flip(at) => bytes[at] ^= 1 << (at % 8),
-            Damage::Zero(from) => {
-                let until = bytes.len().min(from + 4096);
-                bytes[from..until].fill(0);
-            }
-        }
-        std::fs::write(file, bytes)
-    }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    !needle.is_empty() && haystack.windows(needle.len()).any(|window| window == needle)
-}
-
-pub(super) async fn corrupt(cx: &Context) -> Checked<()> {
-    let store = cx.fresh().await?;
-    let entries = [("k0", 0), ("k1000", 1000), ("k3000", 3000), ("k300000", 300_000)];
-    let entries: Vec<_> = (1..)
-        .zip(entries)
-        .map(|(number, (name, size))| (key(name), Version::new(number, size)))
-        .collect();
-    for (key, version) in &entries {
-        store.put(key, version).await?;
-    }
-    let site = cx.close(store).await?;
-    let dir = site.dir();
-    for file in files_below(&dir) {
-        let name = file.strip_prefix(&dir).unwrap_or(&file).to_owned();
-        let bytes = std::fs::read(&file).map_err(|e| harness("reading a stored file", e))?;
-        let holds_bodies = entries
-            .iter()
-            .any(|(_, v)| contains(&bytes, &v.body[..v.body.len().min(32)]));
-        for damage in Damage::all_for(bytes.len()) {
-            cx.log.clear();
-            cx.log.note(format!(
-                "closed; {}: {damage:?} of {} bytes; opened",
-                name.display(),
-                bytes.len()
-            ));
-            let copy = site.copy().map_err(|e| harness("a copy of the directory", e))?;
-            damage
-                .apply(&copy.dir().join(&name))
-                .map_err(|e| harness("damaging a copy", e))?;
-            match cx.try_open(copy).await? {
-                (_, Err(error)) if holds_bodies => {
-                    return broken("open of a damaged storage succeeds", format!("Err({error})"));
-                }
-                (_, Err(_)) => {}
-                (_site, Ok(store)) => expect_whole_or_missing(&store, &entries).await?,
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Each entry is right, or a miss (if not at once, then after a read that failed), and can be written again.
-async fn expect_whole_or_missing(store: &Store, entries: &[(CacheKey, Version)]) -> Checked<()> {
-    for (key, version) in entries {
-        let Some(mut hit) = store.lookup(key).await? else {
-            continue;
-        };
-        hit.expect_meta(&version.meta)?;
-        let (bytes, end) = hit.try_read_to_end().await?;
-        if end.is_ok() {
-            if let Some(text) = difference(&version.body, &bytes) {
-                return broken("the whole body, an error, or a miss", text);
-            }
-            continue;
-        }
-        let prefix = version.body.starts_with(&bytes);
-        ensure(
-            prefix,
-            "right bytes before the error",
-            difference(&version.body, &bytes).unwrap_or_default(),
-        )?;
-        drop(hit);
-        store.expect_absent(key).await?;
-    }
-    for (key, _) in entries {
-        let next = Version::new(50, 5000);
-        store.put(key, &next).await?;
-        store.expect(key, &next).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn self_heal(cx: &Context) -> Checked<()> {
-    for size in [1000, 600_000] {
-        for while_open in [false, true] {
-            let (k, version) = (key("k"), Version::new(1, size));
-            let mut store = cx.fresh().await?;
-            store.put(&k, &version).await?;
-            if !while_open {
-                let site = cx.close(store).await?;
-                flip_in_body(cx, &site, &version)?;
-                store = reopen(cx, site).await?;
-            } else {
-                flip_in_body(cx, &store.site, &version)?;
-            }
-            if let Some(mut hit) = store.lookup(&k).await? {
-                let (bytes, end) = hit.try_read_to_end().await?;
-                ensure(
-                    end.is_err(),
-                    "an error, or a miss, for a damaged body",
-                    "a clean end",
-                )?;
-                ensure(
-                    version.body.starts_with(&bytes),
-                    "right bytes before the error",
-                    "damaged bytes",
-                )?;
-            }
-            store.expect_absent(&k).await?;
-            let again = Version::new(2, size);
-            store.put(&k, &again).await?;
-            store.expect(&k, &again).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Flips a bit in the middle of the body, in place, in whichever file has it.
-fn flip_in_body(cx: &Context, site: &Site, version: &Version) -> Checked<()> {
-    use std::os::unix::fs::FileExt;
-    let middle = version.body.len() / 2;
-    let needle = &version.body[middle..middle + 32];
-    for file in files_below(&site.dir()) {
-        let bytes = std::fs::read(&file).map_err(|e| harness("reading a stored file", e))?;
-        if let Some(at) = bytes.windows(32).position(|window| window == needle) {
-            cx.log.note(format!(
-                "a bit in the middle of the body, byte {at} of its file, is flipped"
-            ));
-            let opened = std::fs::OpenOptions::new().write(true).open(&file);
-            let written = opened.and_then(|opened| opened.write_all_at(&[bytes[at] ^ 0x10], at as u64));
-            return written.map_err(|e| harness("damaging a file", e));
-        }
-    }
-    Err(crate::outcome::Stop::Skip(
-        "no file holds the body as it was written".to_owned(),
-    ))
-}
-
-pub(super) async fn foreign(cx: &Context) -> Checked<()> {
-    let store = cx.fresh().await?;
-    for (key, version) in entries() {
-        store.put(&key, &version).await?;
-    }
-    let site = cx.close(store).await?;
-    let mut files = vec![
-        site.dir().join("README.txt"),
-        site.dir().join("lost+found").join("photo.jpg"),
-    ];
-    for dir in std::fs::read_dir(site.dir())
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|d| d.path().is_dir())
-    {
-        files.push(dir.path().join("notes of the operator"));
-    }
-    for file in &files {
-        let made = std::fs::create_dir_all(file.parent().unwrap_or(file))
-            .and_then(|()| std::fs::write(file, "mine"));
-        made.map_err(|e| harness("a file of the operator", e))?;
-    }
-    let store = reopen(cx, site).await?;
-    expect_all(&store).await?;
-    store.put(&key("more"), &Version::new(9, 500_000)).await?;
-    // The same directory, opened a second time.
-    let caller = cx.caller();
-    let what = "open of the same directory".to_owned();
-    let show = |opened: &crate::Opened| {
-        opened
-            .as_ref()
-            .map_or_else(|e| format!("Err({e})"), |_| "Ok".to_owned())
-    };
-    let second = caller.call(what, cx.harness.open(&store.site), show).await?;
-    ensure(second.is_err(), "an error for a directory that is in use", "Ok")?;
-    expect_all(&store).await?;
-    let site = cx.close(store).await?;
-    for file in &files {
-        let intact = std::fs::read(file).is_ok_and(|content| content == b"mine");
-        ensure(intact, format!("{} is left alone", file.display()), "it is not")?;
-    }
-    let store = reopen(cx, site).await?;
-    expect_all(&store).await
 }

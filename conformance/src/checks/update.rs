@@ -215,7 +215,7 @@ async fn complete(store: &Store, mut update: Update<'_>) -> Checked<()> {
             }
         }
     });
-    match finished.await.flatten() {
+    match finished.await.ok().flatten() {
         Some(result) => {
             store.caller.log.end(step, &format!("{result:?}"));
             must("update_meta", result).map(|_| ())

@@ -9,7 +9,7 @@ use crate::poll::at_most;
 use forebay_core::{CacheKey, SpanHandle};
 
 /// More polls than any call takes.
-const POLLS_MAX: usize = 40;
+const POLLS_MAX: usize = 1000;
 
 /// What a reader sees while `new` is being written: the old entry whole, or, where the storage streams, a prefix of the
 /// new one.

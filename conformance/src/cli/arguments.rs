@@ -13,6 +13,8 @@ pub(super) struct Own {
     pub(super) soak: Option<Duration>,
     /// Whether known failures and unmet SHOULDs are printed in full.
     pub(super) show_known: bool,
+    /// Whether failures come with a test to paste.
+    pub(super) paste: bool,
     pub(super) others: Vec<OsString>,
 }
 
@@ -23,6 +25,7 @@ impl Own {
             json: None,
             soak: None,
             show_known: false,
+            paste: false,
             others: Vec::new(),
         };
         let mut seed = None;
@@ -35,6 +38,7 @@ impl Own {
             match argument.to_str() {
                 Some("--strict") => own.options.strict = true,
                 Some("--show-known") => own.show_known = true,
+                Some("--paste") => own.paste = true,
                 Some("--cases") => own.options.cases = number(&argument, value()?)?,
                 Some("--seed") => seed = Some(number(&argument, value()?)?),
                 Some("--hang-after") => {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Judges the rules that the arguments pick, the seed growing by one with every round. Ends with the first round that is
 /// not good, and gives that round's report; otherwise the last one's.
 pub(super) fn soak(
-    harness: Arc<dyn Harness>,
+    harness: Arc<impl Harness>,
     options: Options,
     limit: Duration,
     arguments: &Arguments,

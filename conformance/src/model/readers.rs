@@ -1,7 +1,7 @@
 //! What the model allows lookups, reads and seeks to find.
 
 use super::{OpenHit, Phase, Stored, World, Write, breaks, name, pick};
-use crate::content::{body, difference, number_of, show_meta};
+use crate::content::{body, difference, meta_difference, number_of, show_meta};
 use crate::hit::Hit;
 use crate::model::BODY_BYTES_MAX;
 use crate::outcome::Checked;
@@ -84,10 +84,14 @@ impl World<'_> {
             Some(_) if self.stored[key as usize].iter().all(Option::is_none) => "PURGE-GONE",
             _ => "UPDATE-META",
         };
+        let mut stored = self.stored[key as usize].iter().flatten();
+        let same = stored.find(|stored| number_of(&stored.meta) == number_of(&hit.meta));
+        let how = same.and_then(|stored| meta_difference(&stored.meta, &hit.meta));
+        let how = how.map_or(String::new(), |how| format!(", with {how}"));
         breaks(
             rule,
             allowed.join(" or "),
-            format!("a hit of {}", show_meta(&hit.meta)),
+            format!("a hit of {}{how}", show_meta(&hit.meta)),
         )
     }
 

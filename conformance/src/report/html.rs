@@ -1,5 +1,7 @@
 //! Reports as one HTML page: a matrix of rules by backends, and the failures with their steps.
 
+mod lanes;
+
 use super::{Report, escape, reason, text, word};
 use crate::outcome::{Failure, Status, Verdict};
 use crate::rules::{Area, Level, Rule, rules};
@@ -70,6 +72,7 @@ fn cards(out: &mut String, reports: &[Report]) {
             (None, true) => "no capability beyond the minimum".to_owned(),
             (None, false) => can.join(", "),
         };
+        let denied = text::undeclared(report).map_or(String::new(), |denied| format!("<p>{denied}</p>"));
         let seconds = report
             .verdicts
             .iter()
@@ -78,7 +81,7 @@ fn cards(out: &mut String, reports: &[Report]) {
             .div_ceil(1000);
         let _ = writeln!(
             out,
-            "</div><p>{}</p><p>{can}</p><p>suite {}, seed {}, {} cases{}, {seconds}&nbsp;s of checks</p></section>",
+            "</div><p>{}</p><p>{can}</p>{denied}<p>suite {}, seed {}, {} cases{}, {seconds}&nbsp;s of checks</p></section>",
             counts(report),
             escape(&report.suite_version),
             report.seed,
@@ -179,15 +182,26 @@ fn rule_row(out: &mut String, rule: &Rule, reports: &[Report]) {
                         "<td><a class=\"mark {class}\" href=\"#b{column}-{id}\" title=\"{title}\">{sign} {word}</a></td>"
                     )
                 } else {
+                    let (notes, tail) = (verdict.notes.join("; "), note_in_short(verdict));
+                    let title = if notes.is_empty() { title } else { escape(&notes) };
                     write!(
                         out,
-                        "<td><span class=\"mark {class}\" title=\"{title}\">{sign}</span></td>"
+                        "<td><span class=\"mark {class}\" title=\"{title}\">{sign}{tail}</span></td>"
                     )
                 }
             }
         };
     }
     out.push_str("</tr>\n");
+}
+
+/// What stands beside the sign of a check that notes something: the note up to a colon, where it has one.
+fn note_in_short(verdict: &Verdict) -> String {
+    let first = verdict.notes.first();
+    first.map_or(String::new(), |note| match note.split_once(':') {
+        Some((short, _)) => format!(" {}", escape(short)),
+        None => " with a note".to_owned(),
+    })
 }
 
 fn findings(out: &mut String, column: usize, report: &Report) {
@@ -227,6 +241,9 @@ fn findings(out: &mut String, column: usize, report: &Report) {
         if verdict.failures.is_empty() {
             out.push_str("<p>There are no steps to show.</p>");
         }
+        for note in &verdict.notes {
+            let _ = write!(out, "<p class=\"soft\">Note: {}.</p>", linked(note));
+        }
         out.push_str("</div></details>\n");
     }
 }
@@ -249,8 +266,19 @@ fn failure_in_full(out: &mut String, failure: &Failure) {
         escape(&failure.actual),
         failure.seed
     );
-    if !failure.steps.is_empty() {
-        let _ = write!(out, "<pre>{}</pre>", escape(&failure.steps.join("\n")));
+    match &failure.lanes {
+        Some(lanes) => lanes::draw(out, lanes),
+        None if failure.steps.is_empty() => {}
+        None => {
+            let _ = write!(out, "<pre>{}</pre>", escape(&failure.steps.join("\n")));
+        }
+    }
+    if !failure.test.is_empty() {
+        let _ = write!(
+            out,
+            "<details class=\"paste\"><summary>The same as a test to paste</summary><pre>{}</pre></details>",
+            escape(&failure.test)
+        );
     }
 }
 

@@ -10,7 +10,7 @@ pub use junit::junit;
 pub use markdown::{BEGIN, END, markdown, replace_block};
 pub use text::{failures, table};
 
-pub(crate) use text::{known, outcomes, remarks};
+pub(crate) use text::{known, outcomes, remarks, tests_to_paste};
 
 use crate::context::Options;
 use crate::outcome::{Status, Verdict};
@@ -34,6 +34,9 @@ pub struct Report {
     pub strict: bool,
     /// What the backend can do.
     pub capabilities: Vec<Capability>,
+    /// What it turned out to do though it says, or is declared, that it cannot. The rules of it are not checked.
+    #[serde(default)]
+    pub undeclared: Vec<Capability>,
     /// Why it could not be found out what the backend can do, if so.
     #[serde(default)]
     pub probe_error: Option<String>,

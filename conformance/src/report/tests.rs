@@ -11,12 +11,15 @@ fn verdict(rule: &str, status: Status) -> Verdict {
         actual: "\"<script>\" \u{1b}[31m ]]>".to_owned(),
         steps: vec!["lookup(a)".to_owned(), "purge(a) -> true".to_owned()],
         seed: 7,
+        lanes: None,
+        test: "#[test]\nfn a() {}\n".to_owned(),
     };
     Verdict {
         rule: rule.to_owned(),
         status,
         failures: if broken { vec![failure] } else { vec![] },
         follows_from: vec![],
+        notes: vec!["best effort: a note".to_owned()],
         took_ms: 1500,
     }
 }
@@ -48,6 +51,7 @@ fn report() -> Report {
         cases: 200,
         strict: false,
         capabilities: vec![Capability::Stream],
+        undeclared: vec![Capability::Seek],
         probe_error: None,
         verdicts,
     }
@@ -104,6 +108,40 @@ fn every_rule_has_its_row_and_every_finding_its_steps() {
         page.matches("<pre>lookup(a)\npurge(a) -&gt; true</pre>").count(),
         3
     );
+}
+
+#[test]
+fn several_clients_are_drawn_in_lanes_and_what_is_noted_is_shown() {
+    let mut report = report();
+    let call = |client, first_poll, last_poll, text: &str| crate::LaneCall {
+        client,
+        first_poll,
+        last_poll,
+        text: text.to_owned(),
+    };
+    report.verdicts[0].failures[0].lanes = Some(crate::Lanes {
+        before: "a <put>".to_owned(),
+        clients: 2,
+        calls: vec![
+            call(1, 4, 9, "purge(k0) -> true"),
+            call(2, 7, 7, "lookup(k0) -> None"),
+        ],
+        after: String::new(),
+    });
+    let page = html(std::slice::from_ref(&report));
+    // The first call spans the rows of polls 4, 7 and 9; the other is within it, in its own column.
+    for part in [
+        "grid-area: 3 / 2 / 6 / 2\"><code>purge(k0)</code><code class=\"result\">→ true</code>",
+        "grid-area: 4 / 3 / 5 / 3\"><code>lookup(k0)</code>",
+        "<b>before</b> a &lt;put&gt;",
+        "✓ best effort",
+        "#[test]",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(page.contains("though it says that it cannot: seek"));
+    assert!(remarks(&report).contains("though it says that it cannot: seek"));
+    assert!(remarks(&report).contains("note    LOOKUP-MISS: best effort: a note"));
 }
 
 #[test]

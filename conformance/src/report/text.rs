@@ -55,7 +55,7 @@ pub fn failures(reports: &[Report], known_in_full: bool) -> String {
         if !rest.is_empty() {
             let _ = write!(
                 out,
-                "{}: known failures, and SHOULDs that do not hold\n{rest}\n",
+                "{}: known failures, SHOULDs that do not hold, and notes\n{rest}\n",
                 report.backend
             );
         }
@@ -91,6 +91,25 @@ fn in_full(out: &mut String, report: &Report, verdict: &Verdict) {
     out.push('\n');
 }
 
+/// For each rule that is broken, a test that shows it.
+pub(crate) fn tests_to_paste(report: &Report) -> String {
+    let mut out = String::new();
+    for verdict in report.verdicts.iter().filter(|verdict| verdict.is_broken()) {
+        // SHOULDs that do not hold are all shown by the same check.
+        if let Some(failure) = verdict.failures.first() {
+            let _ = write!(out, "\n// paste beside the harness\n{}", failure.test);
+        }
+    }
+    out
+}
+
+/// What the backend can do and denies, in words.
+pub(super) fn undeclared(report: &Report) -> Option<String> {
+    let undeclared: Vec<_> = report.undeclared.iter().map(ToString::to_string).collect();
+    let text = format!("it can, though it says that it cannot: {}", undeclared.join(", "));
+    (!undeclared.is_empty()).then_some(text)
+}
+
 /// Areas by outcomes, for one backend.
 pub(crate) fn outcomes(report: &Report) -> String {
     let width = report.backend.chars().count().max(13) + 1;
@@ -115,7 +134,7 @@ pub(crate) fn outcomes(report: &Report) -> String {
     out
 }
 
-/// What is known to be broken, and which SHOULDs do not hold, one a line.
+/// What is known to be broken, which SHOULDs do not hold, and what checks note, one a line.
 pub(crate) fn remarks(report: &Report) -> String {
     let mut out = String::new();
     for verdict in &report.verdicts {
@@ -131,6 +150,14 @@ pub(crate) fn remarks(report: &Report) -> String {
             _ => continue,
         };
         let _ = writeln!(out, "  {line}");
+    }
+    if let Some(undeclared) = undeclared(report) {
+        let _ = writeln!(out, "  note    {undeclared}; the rules of that are not checked");
+    }
+    for verdict in &report.verdicts {
+        for note in &verdict.notes {
+            let _ = writeln!(out, "  note    {}: {note}", verdict.rule);
+        }
     }
     out
 }

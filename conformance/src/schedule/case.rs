@@ -1,5 +1,6 @@
 //! A case as plain data: what each client does, and who is polled next.
 
+use crate::replay::schedule::{Call, Step, whole};
 use forebay_core::PurgeType;
 use proptest::prelude::*;
 
@@ -12,60 +13,10 @@ const TURNS_MAX: usize = 48;
 #[derive(Debug, Clone)]
 pub(crate) struct Case {
     /// How large the entry is that each key has at first, if it has one.
-    pub(super) stored: [Option<usize>; KEYS],
-    pub(super) clients: Vec<Vec<Op>>,
+    pub(crate) stored: [Option<usize>; KEYS],
+    pub(crate) clients: Vec<Vec<Step>>,
     /// Each is taken modulo the clients that can go on; after the last it is always the first of them.
-    pub(super) turns: Vec<u8>,
-}
-
-/// A call, and after how many polls it is dropped.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Op {
-    pub(super) call: Call,
-    pub(super) polls_max: Option<u8>,
-}
-
-/// A client has at most one writer and one hit; without one, a call of it is left out, so every subsequence is valid.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Call {
-    Start {
-        key: u8,
-    },
-    Write {
-        size: usize,
-        eof: bool,
-    },
-    Finish,
-    Drop,
-    Lookup {
-        key: u8,
-    },
-    /// A lookup by the tag of one of the writes so far.
-    Follow {
-        write: u8,
-    },
-    Read,
-    /// Reads to the end.
-    ReadAll,
-    Purge {
-        key: u8,
-        purge_type: PurgeType,
-    },
-    Expire {
-        key: u8,
-    },
-    Update {
-        key: u8,
-    },
-}
-
-impl Call {
-    pub(super) fn to_the_end(self) -> Op {
-        Op {
-            call: self,
-            polls_max: None,
-        }
-    }
+    pub(crate) turns: Vec<u8>,
 }
 
 fn size() -> impl Strategy<Value = usize> {
@@ -93,18 +44,18 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = Step> {
     let polls_max = proptest::option::weighted(0.15, 1..3_u8);
-    (call(), polls_max).prop_map(|(call, polls_max)| Op { call, polls_max })
+    (call(), polls_max).prop_map(|(call, polls_max)| Step { call, polls_max })
 }
 
 /// What makes the rest worth looking at, and is rare among single calls.
-pub(super) fn put(key: u8, size: usize) -> Vec<Op> {
+pub(super) fn put(key: u8, size: usize) -> Vec<Step> {
     let calls = [Call::Start { key }, Call::Write { size, eof: true }, Call::Finish];
-    calls.map(Call::to_the_end).to_vec()
+    calls.map(whole).to_vec()
 }
 
-fn client() -> impl Strategy<Value = Vec<Op>> {
+fn client() -> impl Strategy<Value = Vec<Step>> {
     let some = prop_oneof![
         5 => op().prop_map(|op| vec![op]),
         1 => (key(), size()).prop_map(|(key, size)| put(key, size)),

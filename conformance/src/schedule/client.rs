@@ -1,12 +1,12 @@
 //! One client: its calls one after the other, each poll of them a turn.
 
-use super::case::{Call, Op};
 use super::lane::{Lane, turn};
 use super::linearize::{Did, Found};
 use super::record::Record;
 use crate::content::{key, meta, meta_difference, number_of};
 use crate::ops::{Answer, must, show_answer};
 use crate::outcome::{Checked, broken};
+use crate::replay::schedule::{Call, Step};
 use forebay_core::{CacheKey, CacheMeta, HitHandler, MissHandler, PurgeType, SpanHandle, Storage};
 use std::time::SystemTime;
 
@@ -46,7 +46,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    pub(super) async fn run(mut self, ops: &[Op]) -> Checked<()> {
+    pub(super) async fn run(mut self, ops: &[Step]) -> Checked<()> {
         for op in ops {
             if matches!(op.call, Call::Start { .. }) && self.drop_writer(false) {
                 turn().await;
@@ -60,7 +60,7 @@ impl<'a> Client<'a> {
     }
 
     /// Makes a call; `false` where there was nothing to call it on.
-    async fn step(&mut self, Op { call, polls_max }: Op) -> Checked<bool> {
+    async fn step(&mut self, Step { call, polls_max }: Step) -> Checked<bool> {
         match call {
             Call::Start { key } => self.start(key, polls_max).await?,
             Call::Write { size, eof } => return self.write(size, eof, polls_max).await,

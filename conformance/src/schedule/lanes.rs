@@ -1,11 +1,32 @@
-//! A case that failed, drawn: one column for each client, one line for each poll, in time order.
+//! A case that failed, drawn: one column for each client, in time order.
 
+use crate::outcome::{LaneCall, Lanes};
 use std::fmt::Write;
 
 /// One poll of one lane, and what it did. Lane 0 is the suite, before and after the clients.
+#[derive(Default)]
 pub(super) struct Row {
     pub(super) lane: usize,
     pub(super) text: String,
+    /// It goes on with a call that was pending.
+    pub(super) resumes: bool,
+    /// It leaves a call pending.
+    pub(super) pends: bool,
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let (text, resumes) = (&self.text, self.resumes);
+        match self.pends && !resumes {
+            true => format!("{text} …"),
+            false if resumes => format!("… {}", text.trim_start()),
+            false => text.clone(),
+        }
+    }
+
+    fn did_nothing(&self) -> bool {
+        self.text.is_empty() && !self.resumes
+    }
 }
 
 const WIDTH_MAX: usize = 44;
@@ -17,12 +38,59 @@ pub(super) fn name(lane: usize) -> String {
     }
 }
 
+fn clients(rows: &[Row]) -> usize {
+    rows.iter().map(|row| row.lane).max().unwrap_or(0)
+}
+
+/// What the suite did in these rows.
+fn of_the_suite(rows: &[Row]) -> String {
+    let rows = rows.iter().filter(|row| row.lane == 0 && !row.did_nothing());
+    rows.map(Row::line).collect::<Vec<_>>().join("; ")
+}
+
+/// The rows before the clients, and those after them.
+fn before_and_after(rows: &[Row]) -> (String, String) {
+    let is_client = |row: &Row| row.lane != 0;
+    match rows.iter().position(is_client) {
+        Some(first) => (of_the_suite(&rows[..first]), of_the_suite(&rows[first..])),
+        None => (of_the_suite(rows), String::new()),
+    }
+}
+
+/// The calls of each client, from their first polls to their last.
+pub(super) fn calls(rows: &[Row]) -> Lanes {
+    let (before, after) = before_and_after(rows);
+    let mut calls: Vec<LaneCall> = Vec::new();
+    for (poll, row) in (1..).zip(rows).filter(|(_, row)| row.lane != 0) {
+        let open = calls.iter_mut().rev().find(|call| call.client == row.lane);
+        match open {
+            Some(call) if row.resumes => {
+                call.last_poll = poll;
+                call.text.push_str(&row.text);
+            }
+            _ if row.did_nothing() => {}
+            _ => calls.push(LaneCall {
+                client: row.lane,
+                first_poll: poll,
+                last_poll: poll,
+                text: row.text.clone(),
+            }),
+        }
+    }
+    Lanes {
+        before,
+        clients: clients(rows),
+        calls,
+        after,
+    }
+}
+
 /// The lines; polls that did nothing are left out.
 pub(super) fn draw(rows: &[Row]) -> Vec<String> {
-    let clients = rows.iter().map(|row| row.lane).max().unwrap_or(0);
+    let clients = clients(rows);
     let width = |lane: usize| {
         let texts = rows.iter().filter(|row| row.lane == lane);
-        let longest = texts.map(|row| row.text.chars().count()).max().unwrap_or(0);
+        let longest = texts.map(|row| row.line().chars().count()).max().unwrap_or(0);
         longest.clamp(name(lane).len(), WIDTH_MAX)
     };
     let widths: Vec<_> = (1..=clients).map(width).collect();
@@ -34,25 +102,25 @@ pub(super) fn draw(rows: &[Row]) -> Vec<String> {
         }
         line.trim_end().to_owned()
     };
-    let mut lines = vec![line("poll", &name)];
-    let mut suite = String::new();
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| !row.text.is_empty()) {
-        if row.lane == 0 {
-            suite.push_str(if suite.is_empty() { "" } else { "; " });
-            suite.push_str(&row.text);
-            continue;
-        }
-        if !suite.is_empty() {
-            let before = format!("     before: {}", std::mem::take(&mut suite));
-            lines.insert(0, before);
-        }
-        lines.push(line(&(index + 1).to_string(), &|lane| match lane == row.lane {
-            true => row.text.clone(),
-            false => String::new(),
-        }));
+    let (before, after) = before_and_after(rows);
+    let mut lines = Vec::new();
+    if !before.is_empty() {
+        lines.push(format!("     before: {before}"));
     }
-    if !suite.is_empty() {
-        lines.push(format!("     after: {suite}"));
+    if clients > 0 {
+        lines.push(line("poll", &name));
+    }
+    let polls = (1..)
+        .zip(rows)
+        .filter(|(_, row)| row.lane != 0 && !row.did_nothing());
+    lines.extend(polls.map(|(poll, row)| {
+        line(&format!("{poll}"), &|lane| match lane == row.lane {
+            true => row.line(),
+            false => String::new(),
+        })
+    }));
+    if !after.is_empty() {
+        lines.push(format!("     after: {after}"));
     }
     lines
 }
@@ -61,20 +129,25 @@ pub(super) fn draw(rows: &[Row]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_client_has_a_column_and_each_poll_a_line() {
-        let rows = [
-            (0, "put"),
-            (1, "purge(k0) …"),
-            (2, "lookup(k0) -> None"),
-            (1, ""),
-            (1, "… -> true"),
-            (0, "lookup"),
-        ]
-        .map(|(lane, text)| Row {
+    fn rows() -> [Row; 6] {
+        let row = |lane, text: &str, resumes, pends| Row {
             lane,
             text: text.to_owned(),
-        });
+            resumes,
+            pends,
+        };
+        [
+            row(0, "put", false, false),
+            row(1, "purge(k0)", false, true),
+            row(2, "lookup(k0) -> None", false, false),
+            row(1, "", false, false),
+            row(1, " -> true", true, false),
+            row(0, "lookup", false, false),
+        ]
+    }
+
+    #[test]
+    fn each_client_has_a_column_and_each_poll_a_line() {
         let expected = "\
             \x20    before: put\n\
             poll | client 1    | client 2\n\
@@ -82,6 +155,21 @@ mod tests {
             \x20  3 |             | lookup(k0) -> None\n\
             \x20  5 | … -> true   |\n\
             \x20    after: lookup";
-        assert_eq!(draw(&rows).join("\n"), expected);
+        assert_eq!(draw(&rows()).join("\n"), expected);
+    }
+
+    #[test]
+    fn a_call_lasts_from_its_first_poll_to_its_last() {
+        let lanes = calls(&rows());
+        let told: Vec<_> = lanes
+            .calls
+            .iter()
+            .map(|call| (call.client, call.first_poll, call.last_poll, call.text.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [(1, 2, 5, "purge(k0) -> true"), (2, 3, 3, "lookup(k0) -> None")]
+        );
+        assert_eq!((lanes.before.as_str(), lanes.after.as_str()), ("put", "lookup"));
     }
 }

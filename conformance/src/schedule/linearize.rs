@@ -2,7 +2,7 @@
 //! gave. A call that was dropped takes effect at any time after its start, or never.
 
 use super::state::State;
-use crate::outcome::{Checked, broken};
+use crate::outcome::{Checked, Stop};
 use forebay_core::{PurgeOutcome, PurgeType};
 use std::collections::HashSet;
 use std::fmt;
@@ -76,14 +76,32 @@ pub(super) fn explain(key: u8, events: &[Event], streams: bool) -> Checked<()> {
     }
     let (_, done, state) = &search.best;
     let left = search.left(*done).filter(|(_, event)| event.returned.is_some());
-    let what = left
-        .min_by_key(|(_, event)| event.returned)
+    let unexplained = left.min_by_key(|(_, event)| event.returned);
+    let what = unexplained
         .map(|(_, event)| event.to_string())
         .unwrap_or_default();
-    broken(
-        format!("one order of the calls on k{key} explains every result"),
-        format!("nothing explains {what}; at best, k{key} is {state} before it"),
-    )
+    Err(Stop::Broken {
+        rule: unexplained.and_then(|(_, event)| event.did.rule()),
+        expected: format!("one order of the calls on k{key} explains every result"),
+        actual: format!("nothing explains {what}; at best, k{key} is {state} before it"),
+    })
+}
+
+impl Did {
+    /// The rule of which the result is a matter where there is one client alone.
+    fn rule(&self) -> Option<&'static str> {
+        match self {
+            Did::Purge { .. } => Some("PURGE-RESULT"),
+            Did::Update { updated, .. } => Some(match updated {
+                Some(true) => "UPDATE-ABSENT",
+                _ => "UPDATE-META",
+            }),
+            Did::Expire { .. } => Some("EXPIRE-STALE"),
+            Did::Follow { found: false, .. } => Some("STREAM-TAG"),
+            Did::Follow { .. } => Some("STREAM-TAG-UNKNOWN"),
+            Did::Start { .. } | Did::Finish { .. } | Did::Drop { .. } | Did::Lookup { .. } => None,
+        }
+    }
 }
 
 struct Search<'a> {

@@ -56,8 +56,24 @@ impl Inner {
         self.now += 1;
         self.rows.push(Row {
             lane,
-            text: String::new(),
+            ..Row::default()
         });
+    }
+
+    /// The poll goes on with a call that was pending.
+    pub(super) fn resume(&mut self, lane: usize) {
+        let resumes = self.waiting[lane].is_some();
+        if let Some(row) = self.rows.last_mut() {
+            row.resumes = resumes;
+        }
+    }
+
+    /// The poll is over, and a call may be pending.
+    pub(super) fn pend(&mut self, lane: usize) {
+        let pends = self.waiting[lane].is_some();
+        if let Some(row) = self.rows.last_mut() {
+            row.pends = pends;
+        }
     }
 
     pub(super) fn say(&mut self, text: &str) {

@@ -250,7 +250,7 @@ impl HandleHit for Reader {
     fn can_seek(&self) -> bool {
         match self.defect() {
             Defect::FlipsCanSeek => self.reads == 0,
-            Defect::SeekPanics => false,
+            Defect::SeekPanics | Defect::DeniesSeek => false,
             _ => true,
         }
     }

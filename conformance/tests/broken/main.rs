@@ -2,7 +2,11 @@
 
 mod body;
 mod defect;
+#[path = "../backends/disk.rs"]
+mod disk;
 mod faulty;
+mod on_drop;
+mod pasted;
 mod persistent;
 mod race;
 mod storage;
@@ -10,7 +14,7 @@ mod write;
 
 use defect::{CATALOGUE, Defect};
 use forebay_conformance::{
-    Capabilities, Gauges, Harness, Opened, Options, Report, Rule, Site, async_trait, judge,
+    Capabilities, Capability, Gauges, Harness, Opened, Options, Report, Rule, Site, async_trait, judge,
 };
 use forebay_core::Storage;
 use std::collections::BTreeSet;
@@ -101,6 +105,22 @@ fn every_checked_rule_has_a_defect() {
         .filter(|id| !proven.contains(id))
         .collect();
     assert!(bare.is_empty(), "checked rules that no defect breaks: {bare:?}");
+}
+
+/// Without threads no clock is needed to see it.
+#[test]
+fn a_call_that_only_wakes_itself_is_found_by_a_budget_of_polls() {
+    let report = judged(Defect::MissNeverEnds, |rule| rule.id == "LOOKUP-MISS");
+    let actual = &report.verdicts[0].failures[0].actual;
+    assert!(actual.contains("polled 100000 times"), "{actual}");
+}
+
+/// Capabilities are not taken on trust: who can seek and denies it is told so.
+#[test]
+fn a_capability_that_is_denied_is_told() {
+    let report = judged(Defect::DeniesSeek, |rule| rule.id == "SEEK-RANGE");
+    assert_eq!(report.undeclared, [Capability::Seek], "{:?}", report.capabilities);
+    assert!(judged(Defect::None, |_| false).undeclared.is_empty());
 }
 
 /// A mistake that only shows between the polls of others is told with the calls of each client beside each other.

@@ -1,14 +1,16 @@
 //! Defects of storages that persist: the disk storage, opened or asked in a wrong way.
 
 use async_trait::async_trait;
-use forebay_conformance::{Capabilities, Harness, Opened, Options, Site, judge};
+use forebay_conformance::{Area, Capabilities, Durability, Harness, Opened, Options, Site, judge};
 use forebay_core::{
     CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler, MissHandler,
     PurgeType, Result, SpanHandle, Storage,
 };
 use forebay_disk::DiskOptions;
+use forebay_disk::io::{CrashIo, File, Io, OpenMode, PathKind};
 use std::any::Any;
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,14 +22,26 @@ enum Mistake {
     TrustsLengths,
     /// An entry that was there once and is damaged is an error for good.
     ErrorForever,
+    /// Where one file is damaged, everything is taken for lost.
+    GivesUpAll,
+    /// A storage of another version is replaced by an empty one.
+    WipesOtherVersions,
+    /// It is said that what has returned is durable, and nothing is synced.
+    SyncsNothing,
+    /// Files are synced, and the names in their directories are not.
+    ForgetsDirectories,
 }
 
-const CATALOGUE: [(Mistake, &str); 5] = [
+const CATALOGUE: [(Mistake, &str); 9] = [
     (Mistake::WipesAtOpen, "PERSIST-CLEAN"),
     (Mistake::WipesAtOpen, "PERSIST-CRASH"),
     (Mistake::WipesAtOpen, "PERSIST-FOREIGN"),
     (Mistake::TrustsLengths, "PERSIST-CORRUPT"),
     (Mistake::ErrorForever, "LOOKUP-SELF-HEAL"),
+    (Mistake::GivesUpAll, "PERSIST-CORRUPT"),
+    (Mistake::WipesOtherVersions, "PERSIST-FOREIGN"),
+    (Mistake::SyncsNothing, "PERSIST-POWER"),
+    (Mistake::ForgetsDirectories, "PERSIST-POWER"),
 ];
 
 /// The rules that these defects prove.
@@ -44,19 +58,38 @@ impl Harness for Persistent {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().persist()
+        match self.0 {
+            Mistake::SyncsNothing | Mistake::ForgetsDirectories => {
+                Capabilities::new().persist().power(Durability::OnReturn)
+            }
+            _ => Capabilities::new().persist(),
+        }
+    }
+
+    fn make_unknown_version(&self, site: &Site) -> std::io::Result<bool> {
+        crate::disk::Disk::default().make_unknown_version(site)
     }
 
     async fn open(&self, site: &Site) -> Opened {
         match self.0 {
-            Mistake::WipesAtOpen => {
-                std::fs::remove_dir_all(site.dir())?;
-                std::fs::create_dir(site.dir())?;
-            }
-            Mistake::TrustsLengths => expect_no_empty_file(&site.dir())?,
-            Mistake::ErrorForever => {}
+            Mistake::WipesAtOpen => wipe(site)?,
+            Mistake::GivesUpAll if has_empty_body(&site.dir())? => wipe(site)?,
+            Mistake::WipesOtherVersions if is_of_another_version(site) => wipe(site)?,
+            Mistake::TrustsLengths => assert!(!has_empty_body(&site.dir())?, "there was a body"),
+            _ => {}
         }
-        let disk = DiskOptions::new(site.dir()).capacity_bytes(256 << 20).open()?;
+        let options = DiskOptions::new(site.dir()).capacity_bytes(256 << 20);
+        let disk = match self.0 {
+            Mistake::SyncsNothing if site.asks_for_power() => options
+                .sync(forebay_disk::Sync::Never)
+                .io(crate::disk::recorded(site)?)
+                .open()?,
+            Mistake::ForgetsDirectories if site.asks_for_power() => options
+                .sync(forebay_disk::Sync::Always)
+                .io(NoDirectorySync(crate::disk::recorded(site)?))
+                .open()?,
+            _ => options.open()?,
+        };
         if self.0 == Mistake::ErrorForever {
             let known = Mutex::default();
             return Ok(Arc::new(ErrorForever {
@@ -68,21 +101,65 @@ impl Harness for Persistent {
     }
 }
 
-fn expect_no_empty_file(dir: &Path) -> std::io::Result<()> {
+#[derive(Debug)]
+struct NoDirectorySync(CrashIo);
+
+impl Io for NoDirectorySync {
+    fn list(&self, dir: &Path) -> std::io::Result<Vec<(OsString, PathKind)>> {
+        self.0.list(dir)
+    }
+
+    fn kind(&self, path: &Path) -> std::io::Result<Option<PathKind>> {
+        self.0.kind(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> std::io::Result<()> {
+        self.0.create_dir(path)
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> std::io::Result<Arc<dyn File>> {
+        self.0.open(path, mode)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> std::io::Result<()> {
+        self.0.remove_dir(path)
+    }
+
+    fn sync_dir(&self, _path: &Path) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn wipe(site: &Site) -> std::io::Result<()> {
+    std::fs::remove_dir_all(site.dir())?;
+    std::fs::create_dir(site.dir())
+}
+
+fn is_of_another_version(site: &Site) -> bool {
+    std::fs::read(site.dir().join("FORMAT")).is_ok_and(|format| format.get(8) == Some(&2))
+}
+
+fn has_empty_body(dir: &Path) -> std::io::Result<bool> {
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        if path.is_dir() {
-            expect_no_empty_file(&path)?;
-        } else if path.extension().is_some_and(|extension| extension == "body") {
-            assert_ne!(
-                path.metadata()?.len(),
-                0,
-                "there was a body in {}",
-                path.display()
-            );
+        let is_body = path.extension().is_some_and(|extension| extension == "body");
+        let found = match path.is_dir() {
+            true => has_empty_body(&path)?,
+            false => is_body && path.metadata()?.len() == 0,
+        };
+        if found {
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 struct ErrorForever {
@@ -139,5 +216,17 @@ fn every_mistake_fails_the_rule_that_it_breaks() {
     for (mistake, rule) in CATALOGUE {
         let report = judge(Persistent(mistake), Options::default(), |r| r.id == rule);
         assert_eq!(report.broken(), [rule], "{mistake:?}: {:?}", report.verdicts);
+    }
+}
+
+#[test]
+fn a_storage_that_does_not_sync_keeps_every_other_rule_of_persistence() {
+    for mistake in [Mistake::SyncsNothing, Mistake::ForgetsDirectories] {
+        let options = Options {
+            cases: 60,
+            ..Options::default()
+        };
+        let report = judge(Persistent(mistake), options, |r| r.area == Area::Persistence);
+        assert_eq!(report.broken(), ["PERSIST-POWER"], "{mistake:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::body::{Body, Phase, Reader};
 use crate::defect::Defect;
+use crate::on_drop::OnDrop;
 use crate::write::Write;
 use async_trait::async_trait;
 use forebay_conformance::Gauges;
@@ -93,6 +94,10 @@ impl State {
         {
             self.entries.insert(key, entry);
         }
+    }
+
+    fn has(&self, key: &HashBinary) -> bool {
+        self.entries.contains_key(key) || self.live.values().any(|live| live.key == *key)
     }
 
     pub(crate) fn forget(&mut self, key: HashBinary) {
@@ -194,8 +199,16 @@ impl BrokenStorage {
 #[async_trait]
 impl Storage for BrokenStorage {
     async fn lookup(&self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
-        let mut state = lock(&self.state);
         let key = self.key_of(key);
+        if self.has(Defect::DroppedLookupEvicts) {
+            let dropped = OnDrop::new(|| lock(&self.state).forget(key));
+            crate::body::pause().await;
+            dropped.disarm();
+        }
+        while self.has(Defect::MissNeverEnds) && !lock(&self.state).has(&key) {
+            crate::body::pause().await;
+        }
+        let mut state = lock(&self.state);
         state.lookups += 1;
         if self.has(Defect::StoredBeforeLive)
             && let Some(stored) = self.stored(&mut state, &key)
@@ -294,6 +307,23 @@ impl Storage for BrokenStorage {
     }
 
     async fn purge(&self, key: &CompactCacheKey, purge_type: PurgeType, trace: &SpanHandle) -> Result<bool> {
+        if self.has(Defect::DroppedPurgeComesBack) {
+            let key = self.key_of(key);
+            let before = lock(&self.state).entries.remove(&key);
+            let dropped = OnDrop::new(|| {
+                if let Some(mut entry) = before.clone() {
+                    entry.meta.set_opaque(bytes::Bytes::from_static(b"put back"));
+                    lock(&self.state).entries.insert(key, entry);
+                }
+            });
+            if before.is_some() {
+                crate::body::pause().await;
+            }
+            dropped.disarm();
+            if before.is_some() {
+                return Ok(true);
+            }
+        }
         if self.has(Defect::PurgeChecksThenActs) {
             return Ok(crate::race::purge(&self.state, self.key_of(key), purge_type).await);
         }
@@ -352,6 +382,11 @@ impl Storage for BrokenStorage {
 
     async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
         let key = self.key_of(key);
+        if self.has(Defect::DroppedUpdateRemoves) {
+            let dropped = OnDrop::new(|| lock(&self.state).forget(key));
+            crate::body::pause().await;
+            dropped.disarm();
+        }
         if self.has(Defect::UpdateWritesBack) {
             return Ok(crate::race::update(&self.state, key, meta).await);
         }

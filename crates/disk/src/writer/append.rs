@@ -230,7 +230,7 @@ impl Writer {
     }
 
     /// Takes back what a failed write may have left, so that no later open takes it for written. Where that fails too,
-    /// nothing more is written to this log.
+    /// nothing more is written to this log, and it is tried again as soon as there is something to do.
     fn cut_active(&mut self) {
         let Some(active) = &mut self.active else { return };
         match active.segment.log.set_len(active.end) {
@@ -239,11 +239,18 @@ impl Writer {
                 active.segment.set_allocated(0);
             }
             Err(error) => {
-                let number = active.segment.number;
-                let _ = self.failed(&format!("cut the log of segment {number:08x}"), error);
+                let (segment, end) = (active.segment.clone(), active.end);
+                let _ = self.failed(&format!("cut the log of segment {:08x}", segment.number), error);
+                self.uncut.push((segment, end));
                 self.active = None;
             }
         }
+    }
+
+    /// Cuts the logs that could not be cut before.
+    pub(super) fn cut_again(&mut self) {
+        self.uncut
+            .retain(|(segment, end)| segment.log.set_len(*end).is_err());
     }
 }
 

@@ -96,6 +96,8 @@ pub(crate) struct Writer {
     /// Keys that left the index by a tombstone which could not be written, with the generation that it is for. It is
     /// written before anything else as soon as the disk lets it.
     owed: HashMap<HashBinary, u64>,
+    /// Logs whose end is a write that failed and could not be taken back, and where they are to end.
+    uncut: Vec<(Arc<Segment>, u64)>,
     full: Full,
     recycle: Recycle,
 }
@@ -196,6 +198,7 @@ impl Writer {
             batch: Batch::default(),
             unsynced: Unsynced::default(),
             owed: HashMap::new(),
+            uncut: Vec::new(),
             full: Full::default(),
             recycle: Recycle::default(),
         }
@@ -205,6 +208,7 @@ impl Writer {
         let store = self.store.clone();
         let _end = store.queue.end_guard();
         while let Some(ops) = store.queue.take(self.sync_due()) {
+            self.cut_again();
             self.pay_owed();
             for op in ops {
                 self.handle(op);
@@ -216,6 +220,7 @@ impl Writer {
             self.merge_segments();
             self.sync_if_due();
         }
+        self.cut_again();
         self.pay_owed();
         self.seal();
         self.sync();

@@ -5,9 +5,10 @@ use crate::format::record::{Header, Kind};
 use crate::format::{body, checksum};
 use crate::index::Slot;
 use crate::read::{Failure, Stored};
-use crate::store::weight_bytes;
+use crate::store::{Spilled, weight_bytes};
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
+use forebay_live::KeyWrites;
 use std::io;
 
 impl Writer {
@@ -115,16 +116,8 @@ impl Writer {
         only: Option<CacheEntryId>,
         purge_type: PurgeType,
     ) -> Option<CacheEntryId> {
-        if purge_type == PurgeType::Eviction {
-            return None;
-        }
-        self.store.live.with_key(key, |writes| match only {
-            Some(id) => writes.purge_exact(id).then_some(id),
-            None => {
-                let newest = writes.newest().map(|write| write.id());
-                writes.purge().then_some(newest)?
-            }
-        })
+        let live = &self.store.live;
+        live.with_key(key, |writes| hide(writes, only, purge_type))
     }
 
     pub(super) fn heal(&mut self, key: HashBinary, slot: Slot, what: &'static str, reply: Reply<bool>) {
@@ -287,6 +280,24 @@ impl Writer {
         self.store.counters.write_errors.add(1);
         let context = format!("{what}, in {}", self.store.layout.root().display());
         ErrorKind::StorageFailed.because(context, error)
+    }
+}
+
+/// Hides the writes of a key that a purge is for; the id of one of them.
+pub(super) fn hide(
+    writes: &KeyWrites<Spilled>,
+    only: Option<CacheEntryId>,
+    purge_type: PurgeType,
+) -> Option<CacheEntryId> {
+    if purge_type == PurgeType::Eviction {
+        return None;
+    }
+    match only {
+        Some(id) => writes.purge_exact(id).then_some(id),
+        None => {
+            let newest = writes.newest().map(|write| write.id());
+            writes.purge().then_some(newest)?
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{After, Pending, Reply, Writer};
 use crate::format::footer::Item;
 use crate::format::record::Kind;
 use crate::index::Slot;
-use forebay_core::{CacheEntryId, ErrorKind, PurgeOutcome};
+use forebay_core::{CacheEntryId, ErrorKind, PurgeOutcome, PurgeType};
 use std::io;
 
 impl Writer {
@@ -34,8 +34,7 @@ impl Writer {
                 purge_type,
                 reply,
             } => {
-                self.unset(&item);
-                self.purge_live(&item.key, only, purge_type);
+                self.unset_and_hide(&item, only, purge_type);
                 Answer::Outcome(
                     reply,
                     PurgeOutcome::Purged(Some(CacheEntryId::new(item.generation))),
@@ -75,9 +74,8 @@ impl Writer {
                 purge_type,
                 reply,
             } => {
-                self.unset(&item);
+                self.unset_and_hide(&item, only, purge_type);
                 self.owed.insert(item.key, item.generation);
-                self.purge_live(&item.key, only, purge_type);
                 let _ = reply.send(Err(error));
             }
             After::Rewrite { moved_from, reply } => {
@@ -115,6 +113,18 @@ impl Writer {
 
     fn unset(&self, item: &Item) {
         if let Some(old) = self.store.index.remove(&item.key) {
+            self.let_go(old, None);
+        }
+    }
+
+    /// Takes an entry from the index and hides the writes in progress of its key, at one moment: a write that begins when
+    /// the entry is gone is not one that the purge was for.
+    fn unset_and_hide(&self, item: &Item, only: Option<CacheEntryId>, purge_type: PurgeType) {
+        let old = self.store.live.with_key(&item.key, |writes| {
+            super::operations::hide(writes, only, purge_type);
+            self.store.index.remove(&item.key)
+        });
+        if let Some(old) = old {
             self.let_go(old, None);
         }
     }

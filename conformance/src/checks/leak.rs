@@ -1,0 +1,140 @@
+//! Leaks: what is left when everything that was opened is gone.
+
+use super::bounds::resident_bytes;
+use crate::content::{Version, difference, key};
+use crate::context::{Context, Opened};
+use crate::harness::Gauges;
+use crate::outcome::{Checked, broken, ensure};
+use crate::poll::Patience;
+use bytes::Bytes;
+use forebay_core::PurgeType;
+use std::time::Duration;
+
+/// How often everything comes and goes between two looks.
+const ROUNDS: usize = 20;
+/// How often memory is measured at most, and how often it has to be at rest.
+const MEASURED: usize = 12;
+const RESTS_MIN: usize = 3;
+
+/// What a storage holds: its gauges, its files, and its open files.
+#[derive(Debug, PartialEq)]
+struct Held {
+    gauges: Gauges,
+    open_files: usize,
+    files: usize,
+}
+
+fn held(cx: &Context, store: &Opened) -> Held {
+    let below = store.site.dir();
+    let open = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
+    let files = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .filter_map(open);
+    Held {
+        gauges: cx.gauges(store),
+        open_files: files.filter(|file| file.starts_with(&below)).count(),
+        files: super::persistence::files_below(&below).len(),
+    }
+}
+
+pub(super) async fn leak(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let (k, version) = (key("k"), Version::new(1, 700_000));
+    store.put(&k, &version).await?;
+    come_and_go(&store, &version).await?;
+    let before = held(cx, &store);
+    for _ in 0..ROUNDS {
+        come_and_go(&store, &version).await?;
+    }
+    let mut after = held(cx, &store);
+    // Threads of the backend may still be at it.
+    if let Patience::Clock(limit) = cx.caller().patience {
+        let deadline = tokio::time::Instant::now() + limit.min(Duration::from_secs(3));
+        while grown(&before, &after) && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            after = held(cx, &store);
+        }
+    }
+    ensure(
+        !grown(&before, &after),
+        format!("as before: {before:?}"),
+        format!("{after:?}"),
+    )?;
+    let mut hit = store.hit(&k).await?;
+    let bytes = hit.read_to_end().await?;
+    ensure(
+        difference(&version.body, &bytes).is_none(),
+        "the entry is untouched",
+        "it is not",
+    )?;
+    drop(hit);
+    memory_returns(&store, &version).await
+}
+
+/// The process's memory does not grow with what comes and goes. Others of its threads take and give back memory at the same
+/// time; what leaks is there each time.
+async fn memory_returns(store: &Opened, version: &Version) -> Checked<()> {
+    let (mut grown_bytes, mut at_rest) = (0, 0);
+    for _ in 0..MEASURED {
+        let Some(before) = resident_bytes() else {
+            return Ok(());
+        };
+        for _ in 0..ROUNDS {
+            // Bytes of its own: the suite's bodies are all parts of one buffer.
+            let own = Version {
+                meta: version.meta.clone(),
+                body: Bytes::copy_from_slice(&version.body),
+            };
+            come_and_go(store, &own).await?;
+        }
+        let now = resident_bytes().unwrap_or(before);
+        grown_bytes += now as i64 - before as i64;
+        at_rest += usize::from(now < before + ROUNDS as u64 * version.body.len() as u64 / 2);
+        if at_rest == RESTS_MIN {
+            return Ok(());
+        }
+    }
+    broken(
+        "memory in use as before",
+        format!(
+            "{grown_bytes} bytes more after {} writes of {} bytes that came and went",
+            ROUNDS * MEASURED,
+            version.body.len()
+        ),
+    )
+}
+
+fn grown(before: &Held, after: &Held) -> bool {
+    let more = |of: fn(&Gauges) -> Option<u64>| of(&after.gauges) > of(&before.gauges);
+    // A storage may begin a file now and then; one that stays behind each time is too many.
+    after.files > before.files + ROUNDS / 2
+        || after.open_files > before.open_files
+        || more(|g| g.live_writes)
+        || more(|g| g.live_bytes)
+        || more(|g| g.entries)
+        || more(|g| g.stored_bytes)
+}
+
+/// Everything that a bad day brings: half reads, aborted writes, followers that leave.
+async fn come_and_go(store: &Opened, version: &Version) -> Checked<()> {
+    let (k, other) = (key("k"), key("other"));
+    let mut half = store.hit(&k).await?;
+    half.read().await?;
+    let unread = store.hit(&k).await?;
+    for written in [0, 1000, 700_000] {
+        let mut writer = store.writer(&other, version).await?;
+        writer.write(version.body.slice(..written), false).await?;
+        let follower = store.lookup(&other).await?;
+        writer.abort();
+        drop(follower);
+    }
+    let mut writer = store.writer(&other, version).await?;
+    writer.write_at_most(1, version.body.clone(), false).await?;
+    writer.abort();
+    store.put(&other, version).await?;
+    let reader = store.hit(&other).await?;
+    store.purge(&other, PurgeType::Eviction).await?;
+    drop((half, unread, reader));
+    Ok(())
+}
