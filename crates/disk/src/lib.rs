@@ -36,6 +36,7 @@ mod spill;
 mod stats;
 mod storage;
 mod store;
+pub mod survey;
 mod writer;
 
 pub use options::{DiskOptions, Sync};

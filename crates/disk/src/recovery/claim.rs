@@ -66,8 +66,8 @@ fn prepare_root(io: &dyn Io, root: &Path) -> Result<()> {
     }
 }
 
-/// Which store is in a directory.
-enum Identity {
+/// Which store is in a directory. Finding out changes nothing.
+pub(crate) enum Identity {
     /// The one that the FORMAT file names.
     Known(StoreId),
     /// The one that the segments name; the FORMAT file is lost or damaged.
@@ -76,7 +76,7 @@ enum Identity {
     New,
 }
 
-fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
+pub(crate) fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
     let format = read_start(io, &layout.format()).map_err(|error| failed("read", &layout.format(), error))?;
     let format = format.as_deref().map_or(Format::Unreadable, decode_format);
     match format {
