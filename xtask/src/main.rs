@@ -4,6 +4,7 @@ mod checks;
 mod conformance;
 mod demo;
 mod shell;
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -19,6 +20,7 @@ usage: cargo xtask <command>
                           a table and the failures, and more in target/conformance/report.html
   conformance --readme    the same for all backends, and puts the table into README.md
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
+  soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
                           --keep leaves both running and prints what to try";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "test" if rest.is_empty() => shell::exit(checks::test()),
         "tidy" if rest.is_empty() => shell::exit(tidy::report()),
         "conformance" => shell::exit(conformance::command(rest)),
+        "soak" => shell::exit(soak::command(rest)),
         "demo" => demo::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");
