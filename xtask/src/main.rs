@@ -3,6 +3,7 @@
 mod checks;
 mod conformance;
 mod demo;
+mod fuzz;
 mod shell;
 mod soak;
 mod tidy;
@@ -21,6 +22,8 @@ usage: cargo xtask <command>
   conformance --readme    the same for all backends, and puts the table into README.md
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
   soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
+  fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store), a minute each by default; takes
+                          cargo-fuzz and a C++ compiler; `test` replays and mutates their corpus without either
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
                           --keep leaves both running and prints what to try";
 
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         "tidy" if rest.is_empty() => shell::exit(tidy::report()),
         "conformance" => shell::exit(conformance::command(rest)),
         "soak" => shell::exit(soak::command(rest)),
+        "fuzz" => shell::exit(fuzz::command(rest)),
         "demo" => demo::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

@@ -23,6 +23,9 @@
 
 mod follow;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hit;
 mod index;
 pub mod io;
