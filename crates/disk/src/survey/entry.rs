@@ -1,9 +1,9 @@
 //! One stored entry as a survey sees it, and reading what its record says.
 
 use super::Survey;
+use crate::format::body;
 use crate::format::footer::Item;
 use crate::format::record::{ALIGN, Header, Kind};
-use crate::format::{INLINE_BYTES_MAX, body};
 use crate::io::{File, OpenMode, read_full};
 use crate::read::{Failure, Stored};
 use crate::writer::slot_of;
@@ -14,9 +14,6 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Enough for header, table and most metas.
 const HEAD_BYTES: usize = 4 << 10;
-/// No record is longer, whatever a footer says: meta and inline body have their limits, and the rest is small.
-const RECORD_BYTES_MAX: u64 = (CacheMeta::ENCODED_BYTES_MAX + INLINE_BYTES_MAX + (4 << 10)) as u64;
-
 /// A stored entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -56,7 +53,7 @@ impl Entry {
 
     /// What it takes on disk: its record, and its body file where it has one.
     pub fn bytes(&self) -> u64 {
-        let file = match self.body_in_file() && self.item.body_len <= u64::MAX / 2 {
+        let file = match self.body_in_file() {
             true => body::file_bytes(self.item.body_len),
             false => 0,
         };
@@ -127,7 +124,7 @@ impl Survey {
     fn log_of(&self, entry: &Entry) -> std::result::Result<Arc<dyn File>, Failure> {
         let log = self.io.open(&self.layout.log(entry.segment), OpenMode::Read)?;
         let end = entry.at() + entry.record_bytes();
-        if entry.record_bytes() > RECORD_BYTES_MAX || end > log.len_bytes()? {
+        if end > log.len_bytes()? {
             return Err(Failure::Damaged("its record would end behind its log"));
         }
         Ok(log)
