@@ -40,8 +40,10 @@ mod stats;
 mod storage;
 mod store;
 pub mod survey;
+mod waiting;
 mod writer;
 
-pub use options::{DiskOptions, Sync};
+pub use options::{DiskOptions, OnLocked, Sync};
 pub use stats::DiskStats;
 pub use storage::DiskStorage;
+pub use waiting::WaitingStorage;

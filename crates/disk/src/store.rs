@@ -36,6 +36,8 @@ pub(crate) struct Store {
     pub(crate) next_segment: AtomicU32,
     next_generation: AtomicU64,
     lock: Mutex<Option<Arc<dyn File>>>,
+    /// The process whose id is in the LOCK file.
+    signed_by: AtomicU32,
     /// When a write last failed, and how.
     failed: Mutex<Option<(Instant, String)>>,
 }
@@ -67,6 +69,7 @@ impl Store {
             next_segment: AtomicU32::new(found.next_segment),
             next_generation: AtomicU64::new(found.next_generation),
             lock: Mutex::new(Some(found.lock)),
+            signed_by: AtomicU32::new(std::process::id()),
             failed: Mutex::default(),
         }
     }
@@ -124,6 +127,16 @@ impl Store {
     pub(crate) fn refused(&self, why: String) -> Box<Error> {
         self.counters.refused.add(1);
         ErrorKind::Refused.error(why)
+    }
+
+    /// Names this process in the LOCK file, where it is a fork of the one that opened the store: a daemon.
+    pub(crate) fn sign_lock(&self) {
+        let pid = std::process::id();
+        if self.signed_by.swap(pid, Ordering::AcqRel) != pid
+            && let Some(lock) = &*self.lock.lock()
+        {
+            crate::recovery::sign(&**lock, &self.layout.lock());
+        }
     }
 
     /// Lets another process have the directory.

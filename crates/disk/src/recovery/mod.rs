@@ -4,7 +4,7 @@ mod bodies;
 mod claim;
 mod scan;
 
-pub(crate) use claim::{Identity, identify};
+pub(crate) use claim::{Identity, identify, in_use, sign};
 pub(crate) use scan::{is_sealed, load_items};
 
 use crate::DiskOptions;
@@ -24,11 +24,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// So many numbers are left out where the clock does not tell that they were not used before.
 const GENERATION_MARGIN: u64 = 1 << 20;
 
-/// Opens the store of these options.
-pub(crate) fn open(options: &DiskOptions) -> Result<Store> {
+/// Opens the store of these options; `None` if another process has it.
+pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
     let io = &*options.io;
     let layout = Layout::new(options.dir.clone());
-    let claim = claim::claim(io, &layout, options.sync)?;
+    let Some(claim) = claim::claim(io, &layout, options.sync)? else {
+        return Ok(None);
+    };
     let mut numbers = segment_numbers(io, &layout)?;
     numbers.sort_unstable();
     let evicted = evicted(io, &layout, &numbers)?;
@@ -59,7 +61,7 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Store> {
         next_generation: first_generation(newest_generation, SystemTime::now()),
         lock: claim.lock,
     };
-    Ok(Store::new(options.clone(), found))
+    Ok(Some(Store::new(options.clone(), found)))
 }
 
 /// Numbers that writes had which never came into a log must not be given again: the microseconds of the clock are ahead

@@ -198,6 +198,7 @@ impl Writer {
     fn run(mut self) {
         let store = self.store.clone();
         let _end = store.queue.end_guard();
+        store.sign_lock();
         while let Some(ops) = store.queue.take(self.sync_due()) {
             self.pay_owed();
             for op in ops {
