@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod follow;
 mod format;
 #[cfg(any(test, feature = "fuzzing"))]

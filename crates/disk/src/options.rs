@@ -65,6 +65,8 @@ pub struct DiskOptions {
     pub(crate) pause_after_failure: Duration,
     pub(crate) sync: Sync,
     pub(crate) on_locked: OnLocked,
+    pub(crate) second_sight_bytes: Option<u64>,
+    pub(crate) write_bytes_per_second: Option<u64>,
     pub(crate) io: Arc<dyn Io>,
 }
 
@@ -79,6 +81,8 @@ impl DiskOptions {
             pause_after_failure: Duration::from_secs(1),
             sync: Sync::Interval(Duration::from_secs(5)),
             on_locked: OnLocked::Refuse,
+            second_sight_bytes: None,
+            write_bytes_per_second: None,
             io: Arc::new(RealIo),
         }
     }
@@ -114,6 +118,24 @@ impl DiskOptions {
     /// When to sync; every 5 seconds by default.
     pub fn sync(mut self, sync: Sync) -> Self {
         self.sync = sync;
+        self
+    }
+
+    /// Bodies of so many bytes or more are stored only if they are asked for again soon after a first time; not so by
+    /// default. Most large bodies are asked for once, and would evict much that is asked for often. The store remembers
+    /// some 65,000 keys for it, in 256 KiB of memory. A `Content-Length` tells the length before the body comes; without
+    /// one, a body that grows so large is no longer stored, and still reaches its readers.
+    pub fn second_sight_bytes(mut self, from_bytes: u64) -> Self {
+        self.second_sight_bytes = Some(from_bytes);
+        self
+    }
+
+    /// How many bytes a second of new bodies the disk is to take, on average; no limit by default. A write that comes
+    /// when more was written is refused, and its response passes by. One that is under way may be ahead of the rate by
+    /// ten seconds; beyond that it is no longer stored, and still reaches its readers. What eviction keeps and updates
+    /// append is not counted.
+    pub fn write_bytes_per_second(mut self, bytes_per_second: u64) -> Self {
+        self.write_bytes_per_second = Some(bytes_per_second);
         self
     }
 

@@ -136,7 +136,7 @@ impl Storage for DiskStorage {
         _: &SpanHandle,
     ) -> Result<MissHandler> {
         let store = self.store();
-        store.check_begin()?;
+        store.check_begin(&key.combined_bin(), meta)?;
         let encoded = meta.encode().inspect_err(|_| store.counters.refused.add(1))?;
         let mut meta = meta.clone();
         meta.clear_extensions(); // followers get what later hits get

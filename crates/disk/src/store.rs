@@ -1,5 +1,6 @@
 //! What all parts of an open store share.
 
+use crate::admission::{Admission, Refusal};
 use crate::format::StoreId;
 use crate::index::Index;
 use crate::io::{File, Io};
@@ -9,7 +10,7 @@ use crate::spill::{Reservation, SpillFile};
 use crate::stats::{Counters, DiskStats};
 use crate::writer::Queue;
 use crate::{DiskOptions, read::Stored};
-use forebay_core::{Error, ErrorKind, Result};
+use forebay_core::{CacheMeta, Error, ErrorKind, HashBinary, Result};
 use forebay_live::LiveWrites;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -29,6 +30,7 @@ pub(crate) struct Store {
     pub(crate) segments: Segments,
     pub(crate) live: Arc<LiveWrites<Spilled>>,
     pub(crate) counters: Arc<Counters>,
+    admission: Admission,
     pub(crate) pool: Pool,
     pub(crate) queue: Queue,
     /// Bytes of body files of writes in progress.
@@ -56,6 +58,7 @@ pub(crate) struct Recovered {
 impl Store {
     pub(crate) fn new(options: DiskOptions, found: Recovered) -> Self {
         Store {
+            admission: Admission::new(&options, Instant::now()),
             options,
             layout: found.layout,
             id: found.id,
@@ -99,8 +102,37 @@ impl Store {
         *self.failed.lock() = Some((Instant::now(), error.to_string()));
     }
 
-    /// Whether a write may begin.
-    pub(crate) fn check_begin(&self) -> Result<()> {
+    /// Whether a write may begin, after the disk has failed or held too much, and by the policy.
+    pub(crate) fn check_begin(&self, key: &HashBinary, meta: &CacheMeta) -> Result<()> {
+        self.check_state()?;
+        let declared = meta.head().get("content-length");
+        let declared = declared.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        let admitted = self.admission.begin(key, declared, Instant::now());
+        admitted.map_err(|refusal| self.not_admitted(refusal))
+    }
+
+    /// Whether a write may go on by the policy that had `before` bytes and gets `more`.
+    pub(crate) fn check_growth(&self, key: &HashBinary, before: u64, more: u64) -> Result<()> {
+        let admitted = self.admission.go_on(key, before, more, Instant::now());
+        admitted.map_err(|refusal| self.not_admitted(refusal))
+    }
+
+    fn not_admitted(&self, refusal: Refusal) -> Box<Error> {
+        let (counter, why) = match refusal {
+            Refusal::FirstSight => (
+                &self.counters.refused_first_sight,
+                "a large body that is asked for the first time",
+            ),
+            Refusal::WriteRate => (
+                &self.counters.refused_write_rate,
+                "more is being written than the limit of bytes a second allows",
+            ),
+        };
+        counter.add(1);
+        self.refused(why.to_owned())
+    }
+
+    fn check_state(&self) -> Result<()> {
         let held = self.counters.held_bytes.get();
         if held >= self.options.in_flight_bytes {
             let most = self.options.in_flight_bytes;
