@@ -30,6 +30,8 @@ pub mod fuzzing;
 mod hit;
 mod index;
 pub mod io;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod miss;
 mod options;
 mod pool;

@@ -28,6 +28,7 @@ const GENERATION_MARGIN: u64 = 1 << 20;
 pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
     let io = &*options.io;
     let layout = Layout::new(options.dir.clone());
+    let _span = tracing::info_span!("open", dir = %layout.root().display()).entered();
     let Some(claim) = claim::claim(io, &layout, options.sync)? else {
         return Ok(None);
     };
