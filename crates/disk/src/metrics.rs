@@ -195,6 +195,72 @@ impl DiskStats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use metrics::{
+        Counter as AnyCounter, CounterFn, Gauge as AnyGauge, GaugeFn, Histogram, Key, KeyName, Metadata,
+        Recorder, SharedString,
+    };
+    use std::sync::{Arc, Mutex};
+
+    /// Writes down what it is told, in lines.
+    #[derive(Clone, Default)]
+    struct Notes(Arc<Mutex<Vec<String>>>);
+
+    struct Number(Notes, String);
+
+    impl Notes {
+        fn number(&self, key: &Key) -> Arc<Number> {
+            let labels: Vec<_> = key.labels().map(|label| label.value()).collect();
+            Arc::new(Number(
+                self.clone(),
+                format!("{} {}", key.name(), labels.join(" ")),
+            ))
+        }
+    }
+
+    impl CounterFn for Number {
+        fn increment(&self, _: u64) {}
+        fn absolute(&self, value: u64) {
+            self.0.0.lock().unwrap().push(format!("{} {value}", self.1));
+        }
+    }
+
+    impl GaugeFn for Number {
+        fn increment(&self, _: f64) {}
+        fn decrement(&self, _: f64) {}
+        fn set(&self, value: f64) {
+            self.0.0.lock().unwrap().push(format!("{} {value}", self.1));
+        }
+    }
+
+    impl Recorder for Notes {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> AnyCounter {
+            AnyCounter::from_arc(self.number(key))
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> AnyGauge {
+            AnyGauge::from_arc(self.number(key))
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn the_recorder_gets_every_number_with_the_name_of_the_store() {
+        let (notes, mut stats) = (Notes::default(), DiskStats::default());
+        (stats.hits, stats.entries) = (3, 7);
+        metrics::with_local_recorder(&notes, || {
+            DiskStats::describe_metrics();
+            stats.publish("main");
+        });
+        let told = notes.0.lock().unwrap();
+        assert_eq!(told.len(), FIELDS.len());
+        for line in ["forebay_disk_hits_total main 3", "forebay_disk_entries main 7"] {
+            assert!(told.iter().any(|told| told == line), "{told:?}");
+        }
+    }
 
     /// A field that is added to the statistics has to come here too: its name is in the text of the struct.
     #[test]

@@ -9,11 +9,14 @@ use std::sync::{Arc, Mutex};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+/// Its name, and the number of its parent.
+type Span = (String, Option<u64>);
+
 /// Notes the name of every span, and the number of the parent that it was given.
 #[derive(Clone, Default)]
 struct Notes {
     last: Arc<AtomicU64>,
-    spans: Arc<Mutex<Vec<(String, Option<u64>)>>>,
+    spans: Arc<Mutex<Vec<Span>>>,
 }
 
 impl Subscriber for Notes {
