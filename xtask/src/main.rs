@@ -3,7 +3,9 @@
 mod checks;
 mod conformance;
 mod demo;
+mod fuzz;
 mod shell;
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -20,6 +22,9 @@ usage: cargo xtask <command>
                           a table and the failures, and more in target/conformance/report.html
   conformance --readme    the same for all backends, and puts the table into README.md
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
+  soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
+  fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store), a minute each by default; takes
+                          cargo-fuzz and a C++ compiler; `test` replays and mutates their corpus without either
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
                           --keep leaves both running and prints what to try";
 
@@ -33,6 +38,8 @@ fn main() -> ExitCode {
         "test" if rest.is_empty() => shell::exit(checks::test()),
         "tidy" if rest.is_empty() => shell::exit(tidy::report()),
         "conformance" => shell::exit(conformance::command(rest)),
+        "soak" => shell::exit(soak::command(rest)),
+        "fuzz" => shell::exit(fuzz::command(rest)),
         "demo" => demo::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

@@ -21,12 +21,18 @@
 //! # }
 //! ```
 
+mod admission;
 mod buffers;
 mod follow;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hit;
 mod index;
 pub mod io;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod miss;
 mod options;
 mod pool;
@@ -37,8 +43,11 @@ mod spill;
 mod stats;
 mod storage;
 mod store;
+pub mod survey;
+mod waiting;
 mod writer;
 
-pub use options::{DiskOptions, Sync};
+pub use options::{DiskOptions, OnLocked, Sync};
 pub use stats::DiskStats;
 pub use storage::DiskStorage;
+pub use waiting::WaitingStorage;

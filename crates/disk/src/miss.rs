@@ -95,6 +95,13 @@ impl DiskMiss {
             let why = format!("a body of more than {max} bytes is not stored");
             self.lost = Some(self.store.refused(why));
         }
+        if self.lost.is_none() {
+            let before = len - data.len() as u64;
+            let admitted = self
+                .store
+                .check_growth(self.guard.key(), before, data.len() as u64);
+            self.lost = admitted.err();
+        }
         while !data.is_empty() {
             let piece = data.split_to(data.len().min(PIECE_BYTES));
             self.check_held(piece.len() as u64)?;

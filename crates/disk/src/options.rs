@@ -2,11 +2,11 @@
 
 use crate::index::Index;
 use crate::io::{Io, RealIo};
-use crate::{DiskStorage, recovery, store::Store};
+use crate::{DiskStorage, WaitingStorage, recovery};
 use forebay_core::{ErrorKind, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The least capacity: below it, the overhead of segments outweighs what they hold.
 const CAPACITY_BYTES_MIN: u64 = 1 << 20;
@@ -16,18 +16,39 @@ const CAPACITY_BYTES_DEFAULT: u64 = 1 << 30;
 const IN_FLIGHT_BYTES_DEFAULT: u64 = 128 << 20;
 const INDEX_BYTES_DEFAULT: u64 = 1 << 30;
 
-/// When what was written is made durable against a crash of the machine. A crash of the process alone loses nothing
-/// that was finished, whichever it is.
+/// When what was written is made durable against a crash of the machine.
+///
+/// What may be lost of what was finished: entries, and purges, expiries and updates, which are undone then.
+///
+/// | | the process crashes | the system crashes, or the power is cut |
+/// |---|---|---|
+/// | [`Never`](Sync::Never) | nothing | what the operating system had not written yet: on Linux, some 30 seconds or more |
+/// | [`Interval`](Sync::Interval) | nothing | what is younger than the interval |
+/// | [`Always`](Sync::Always) | nothing | nothing; of a key whose replacement was being written at that moment, the entry |
+///
+/// Whatever is lost, the store opens, and what it serves is whole and was written for that key. A write that was not
+/// finished leaves nothing. What a disk loses that it has said is durable, no setting can keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
     /// Whenever the operating system does it.
     Never,
-    /// At least this often while there is something to sync: a crash of the machine loses what is younger.
+    /// At least this often while there is something to sync.
     Interval(Duration),
-    /// Before `finish` returns: a crash of the machine loses nothing that was finished, but for the old entry of a key
-    /// whose replacement was being written at that moment: it may be a miss.
+    /// Before `finish`, a purge, an expiry or an update returns.
     Always,
 }
+
+/// What an open does where another process has the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLocked {
+    /// It is refused, by a sentence that names the other process.
+    Refuse,
+    /// It waits for the other one to end, at most for so long, and is refused then.
+    Wait(Duration),
+}
+
+/// So often an open that waits looks whether the directory is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How to open a store.
 ///
@@ -46,6 +67,9 @@ pub struct DiskOptions {
     pub(crate) index_bytes: u64,
     pub(crate) pause_after_failure: Duration,
     pub(crate) sync: Sync,
+    pub(crate) on_locked: OnLocked,
+    pub(crate) second_sight_bytes: Option<u64>,
+    pub(crate) write_bytes_per_second: Option<u64>,
     pub(crate) io: Arc<dyn Io>,
 }
 
@@ -60,6 +84,9 @@ impl DiskOptions {
             index_bytes: INDEX_BYTES_DEFAULT,
             pause_after_failure: Duration::from_secs(1),
             sync: Sync::Interval(Duration::from_secs(5)),
+            on_locked: OnLocked::Refuse,
+            second_sight_bytes: None,
+            write_bytes_per_second: None,
             io: Arc::new(RealIo),
         }
     }
@@ -105,26 +132,82 @@ impl DiskOptions {
         self
     }
 
+    /// Bodies of so many bytes or more are stored only if they are asked for again soon after a first time; not so by
+    /// default. Most large bodies are asked for once, and would evict much that is asked for often. The store remembers
+    /// some 65,000 keys for it, in 256 KiB of memory. A `Content-Length` tells the length before the body comes; without
+    /// one, a body that grows so large is no longer stored, and still reaches its readers.
+    pub fn second_sight_bytes(mut self, from_bytes: u64) -> Self {
+        self.second_sight_bytes = Some(from_bytes);
+        self
+    }
+
+    /// How many bytes a second of new bodies the disk is to take, on average; no limit by default. A write that comes
+    /// when more was written is refused, and its response passes by. One that is under way may be ahead of the rate by
+    /// ten seconds; beyond that it is no longer stored, and still reaches its readers. What eviction keeps and updates
+    /// append is not counted.
+    pub fn write_bytes_per_second(mut self, bytes_per_second: u64) -> Self {
+        self.write_bytes_per_second = Some(bytes_per_second);
+        self
+    }
+
+    /// What to do where another process has the directory; to refuse, by default. A graceful upgrade waits: the old
+    /// process drains and closes its store, and the new one goes on with it.
+    /// [`open_when_free`](DiskOptions::open_when_free) does not wait, and serves without a store meanwhile.
+    pub fn on_locked(mut self, on_locked: OnLocked) -> Self {
+        self.on_locked = on_locked;
+        self
+    }
+
     /// Another way to the files: for tests of what happens when they fail.
     pub fn io(mut self, io: impl Io) -> Self {
         self.io = Arc::new(io);
         self
     }
 
-    /// Opens the store and finds its entries. Blocks on the disk; starts no thread.
+    /// Opens the store and finds its entries. Blocks on the disk, and for as long as [`OnLocked::Wait`] allows; starts no
+    /// thread.
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] if the capacity is too small, or if the directory is in use, is not a store's, or is of
     /// another version; nothing in it was changed then. [`ErrorKind::StorageFailed`] if the disk fails.
     pub fn open(self) -> Result<DiskStorage> {
+        match self.try_open()? {
+            Some(store) => Ok(store),
+            None => Err(recovery::in_use(&self)),
+        }
+    }
+
+    /// Opens the store, or where another process has the directory, a storage without it, which opens it as soon as the
+    /// other one lets go of it. Meanwhile nothing is found and nothing stored. [`OnLocked`] has no part in it.
+    ///
+    /// # Errors
+    /// As [`open`](DiskOptions::open), but for a directory in use.
+    pub fn open_when_free(self) -> Result<WaitingStorage> {
+        let store = self.clone().on_locked(OnLocked::Refuse).try_open()?;
+        Ok(WaitingStorage::new(self, store))
+    }
+
+    /// `None` if another process has the directory.
+    pub(crate) fn try_open(&self) -> Result<Option<DiskStorage>> {
         if self.capacity_bytes < CAPACITY_BYTES_MIN {
             let capacity = self.capacity_bytes;
             return Err(ErrorKind::Refused.error(format!(
                 "a disk store of {capacity} bytes; give it at least {CAPACITY_BYTES_MIN}"
             )));
         }
-        let store: Store = recovery::open(&self)?;
-        Ok(DiskStorage::new(store))
+        let until = match self.on_locked {
+            OnLocked::Refuse => None,
+            OnLocked::Wait(most) => Some((Instant::now(), most)),
+        };
+        loop {
+            if let Some(store) = recovery::open(self)? {
+                return Ok(Some(DiskStorage::new(store)));
+            }
+            match until {
+                Some((since, most)) if since.elapsed() < most => std::thread::sleep(LOOK_AGAIN),
+                _ => return Ok(None),
+            }
+        }
     }
 
     /// How many entries the index may have.

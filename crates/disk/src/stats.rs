@@ -44,8 +44,12 @@ pub struct DiskStats {
     pub full_disk_evictions: u64,
     /// Entries found damaged, and dropped.
     pub corrupt_entries: u64,
-    /// Entries that were refused: too large, or no room.
+    /// Writes that were refused: too large, no room, or by the policy.
     pub refused: u64,
+    /// Of these, large bodies that were asked for the first time.
+    pub refused_first_sight: u64,
+    /// Of these, writes beyond the limit of bytes a second.
+    pub refused_write_rate: u64,
     /// Reads that had to wait for the disk, on a thread of the store.
     pub fallback_reads: u64,
 }
@@ -79,6 +83,8 @@ counters!(
     full_disk_evictions,
     corrupt_entries,
     refused,
+    refused_first_sight,
+    refused_write_rate,
     fallback_reads
 );
 

@@ -17,6 +17,7 @@ use forebay_live::LiveWrite;
 use std::any::Any;
 use std::sync::Arc;
 use std::time::SystemTime;
+use tracing::Instrument as _;
 
 /// So often a lookup follows an entry that is being moved before it takes it for gone.
 const MOVES_MAX: usize = 16;
@@ -136,7 +137,7 @@ impl Storage for DiskStorage {
         _: &SpanHandle,
     ) -> Result<MissHandler> {
         let store = self.store();
-        store.check_begin()?;
+        store.check_begin(&key.combined_bin(), meta)?;
         let encoded = meta.encode().inspect_err(|_| store.counters.refused.add(1))?;
         let mut meta = meta.clone();
         meta.clear_extensions(); // followers get what later hits get
@@ -157,7 +158,7 @@ impl Storage for DiskStorage {
         &self,
         target: PurgeTarget<'_>,
         purge_type: PurgeType,
-        _: &SpanHandle,
+        trace: &SpanHandle,
     ) -> Result<PurgeOutcome> {
         let (key, only) = (target.key().combined_bin(), exact_id(target));
         self.store()
@@ -167,10 +168,11 @@ impl Storage for DiskStorage {
                 purge_type,
                 reply,
             })
+            .instrument(tracing::debug_span!(parent: trace, "purge"))
             .await
     }
 
-    async fn expire(&self, target: PurgeTarget<'_>, _: &SpanHandle) -> Result<PurgeOutcome> {
+    async fn expire(&self, target: PurgeTarget<'_>, trace: &SpanHandle) -> Result<PurgeOutcome> {
         let (key, only) = (target.key().combined_bin(), exact_id(target));
         let change = Change::Expire(SystemTime::now());
         self.store()
@@ -180,10 +182,11 @@ impl Storage for DiskStorage {
                 change,
                 reply,
             })
+            .instrument(tracing::debug_span!(parent: trace, "expire"))
             .await
     }
 
-    async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _: &SpanHandle) -> Result<bool> {
+    async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, trace: &SpanHandle) -> Result<bool> {
         let (key, change) = (key.combined_bin(), Change::Replace(meta.encode()?.into()));
         let outcome = self
             .store()
@@ -193,6 +196,7 @@ impl Storage for DiskStorage {
                 change,
                 reply,
             })
+            .instrument(tracing::debug_span!(parent: trace, "update_meta"))
             .await?;
         Ok(outcome != PurgeOutcome::NotFound)
     }

@@ -1,5 +1,6 @@
 //! What all parts of an open store share.
 
+use crate::admission::{Admission, Refusal};
 use crate::buffers::Buffers;
 use crate::format::StoreId;
 use crate::index::Index;
@@ -10,7 +11,7 @@ use crate::spill::{Reservation, SpillFile};
 use crate::stats::{Counters, DiskStats};
 use crate::writer::Queue;
 use crate::{DiskOptions, read::Stored};
-use forebay_core::{Error, ErrorKind, Result};
+use forebay_core::{CacheMeta, Error, ErrorKind, HashBinary, Result};
 use forebay_live::LiveWrites;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -30,6 +31,7 @@ pub(crate) struct Store {
     pub(crate) segments: Segments,
     pub(crate) live: Arc<LiveWrites<Spilled>>,
     pub(crate) counters: Arc<Counters>,
+    admission: Admission,
     pub(crate) pool: Pool,
     pub(crate) buffers: Buffers,
     pub(crate) queue: Queue,
@@ -38,6 +40,8 @@ pub(crate) struct Store {
     pub(crate) next_segment: AtomicU32,
     next_generation: AtomicU64,
     lock: Mutex<Option<Arc<dyn File>>>,
+    /// The process whose id is in the LOCK file.
+    signed_by: AtomicU32,
     /// When a write last failed, and how.
     failed: Mutex<Option<(Instant, String)>>,
 }
@@ -56,6 +60,7 @@ pub(crate) struct Recovered {
 impl Store {
     pub(crate) fn new(options: DiskOptions, found: Recovered) -> Self {
         Store {
+            admission: Admission::new(&options, Instant::now()),
             options,
             layout: found.layout,
             id: found.id,
@@ -70,6 +75,7 @@ impl Store {
             next_segment: AtomicU32::new(found.next_segment),
             next_generation: AtomicU64::new(found.next_generation),
             lock: Mutex::new(Some(found.lock)),
+            signed_by: AtomicU32::new(std::process::id()),
             failed: Mutex::default(),
         }
     }
@@ -99,8 +105,37 @@ impl Store {
         *self.failed.lock() = Some((Instant::now(), error.to_string()));
     }
 
-    /// Whether a write may begin.
-    pub(crate) fn check_begin(&self) -> Result<()> {
+    /// Whether a write may begin, after the disk has failed or held too much, and by the policy.
+    pub(crate) fn check_begin(&self, key: &HashBinary, meta: &CacheMeta) -> Result<()> {
+        self.check_state()?;
+        let declared = meta.head().get("content-length");
+        let declared = declared.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        let admitted = self.admission.begin(key, declared, Instant::now());
+        admitted.map_err(|refusal| self.not_admitted(refusal))
+    }
+
+    /// Whether a write may go on by the policy that had `before` bytes and gets `more`.
+    pub(crate) fn check_growth(&self, key: &HashBinary, before: u64, more: u64) -> Result<()> {
+        let admitted = self.admission.go_on(key, before, more, Instant::now());
+        admitted.map_err(|refusal| self.not_admitted(refusal))
+    }
+
+    fn not_admitted(&self, refusal: Refusal) -> Box<Error> {
+        let (counter, why) = match refusal {
+            Refusal::FirstSight => (
+                &self.counters.refused_first_sight,
+                "a large body that is asked for the first time",
+            ),
+            Refusal::WriteRate => (
+                &self.counters.refused_write_rate,
+                "more is being written than the limit of bytes a second allows",
+            ),
+        };
+        counter.add(1);
+        self.refused(why.to_owned())
+    }
+
+    fn check_state(&self) -> Result<()> {
         let held = self.counters.held_bytes.get();
         if held >= self.options.in_flight_bytes {
             let most = self.options.in_flight_bytes;
@@ -127,6 +162,16 @@ impl Store {
     pub(crate) fn refused(&self, why: String) -> Box<Error> {
         self.counters.refused.add(1);
         ErrorKind::Refused.error(why)
+    }
+
+    /// Names this process in the LOCK file, where it is a fork of the one that opened the store: a daemon.
+    pub(crate) fn sign_lock(&self) {
+        let pid = std::process::id();
+        if self.signed_by.swap(pid, Ordering::AcqRel) != pid
+            && let Some(lock) = &*self.lock.lock()
+        {
+            crate::recovery::sign(&**lock, &self.layout.lock());
+        }
     }
 
     /// Lets another process have the directory.

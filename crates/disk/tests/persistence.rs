@@ -6,10 +6,8 @@ use common::*;
 use forebay_core::{ErrorKind, PurgeType, Storage};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 const CAPACITY: u64 = 32 << 20;
 
@@ -415,77 +413,5 @@ async fn a_body_file_in_an_older_segment_than_its_record_is_moved_on_and_stays()
         let store = open(dir.path(), CAPACITY);
         assert_eq!(get(&store, "large").await.unwrap(), body(400_000, 1));
         assert!(moved.exists());
-    }
-}
-
-const CHILD_DIR: &str = "FOREBAY_DISK_TEST_CHILD_DIR";
-
-/// Not a test by itself: what the process does that the next test kills.
-#[test]
-fn child_that_writes_until_it_is_killed() {
-    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
-        let store = DiskOptions::new(dir)
-            .capacity_bytes(CAPACITY)
-            .sync(Sync::Never)
-            .open()
-            .unwrap();
-        for i in 0u64.. {
-            let (name, size) = (format!("{}", i % 20), [300, 90_000, 600_000][(i % 3) as usize]);
-            if i % 5 == 4 {
-                store
-                    .purge(&key(&name).to_compact(), PurgeType::Invalidation, &none())
-                    .await
-                    .unwrap();
-                println!("\nstate {name} gone 0");
-            } else {
-                put(&store, &name, &body(size, i)).await.unwrap();
-                println!("\nstate {name} {i} {size}");
-            }
-        }
-    });
-}
-
-#[tokio::test]
-async fn a_killed_process_loses_nothing_that_was_finished() {
-    let dir = tempfile::tempdir().unwrap();
-    for round in 1..6 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_writes_until_it_is_killed", "--nocapture"])
-            .env(CHILD_DIR, dir.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut state, mut seen) = (HashMap::new(), 0);
-        for line in lines {
-            let line = line.unwrap();
-            let Some(rest) = line.strip_prefix("state ") else {
-                continue;
-            };
-            let [name, seed, size] = rest.split(' ').collect::<Vec<_>>()[..] else {
-                break;
-            };
-            let Ok(size) = size.parse::<usize>() else { break };
-            state.insert(name.to_owned(), seed.parse::<u64>().ok().map(|seed| (size, seed)));
-            seen += 1;
-            if seen == round * 13 {
-                child.kill().unwrap(); // what is in the pipe is still read, to the last operation that was finished
-            }
-        }
-        child.wait().unwrap();
-        let store = open(dir.path(), CAPACITY);
-        let mut differ = 0;
-        for (name, last) in state {
-            let found = get(&store, &name).await;
-            // The operation after the last line may have taken effect too: one key may be further than was seen.
-            if found != last.map(|(size, seed)| body(size, seed)) {
-                differ += 1;
-            }
-        }
-        assert!(differ <= 1, "{differ} keys differ in round {round}");
-        assert_eq!(store.stats().corrupt_entries, 0);
-        assert_eq!(std::fs::read_dir(dir.path().join("spill")).unwrap().count(), 0);
     }
 }

@@ -149,6 +149,75 @@ impl Run {
         });
     }
 
+    /// Runs writes of so many keys at once, which are committed together as it happens.
+    async fn execute_group(&mut self, store: &DiskStorage, keys: usize, len: usize) {
+        let first = self.events.len();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in first..first + keys {
+            let (store, io) = (store.clone(), self.io.clone());
+            tasks.spawn(async move {
+                let (name, began) = (format!("g{}", number - first), io.steps());
+                let tag = meta(&number.to_string());
+                let mut miss = store.get_miss_handler(&key(&name), &tag, &none()).await.unwrap();
+                miss.write_body(body(len, number as u64), true).await.unwrap();
+                miss.finish().await.unwrap();
+                let state = State {
+                    meta: number,
+                    body: number,
+                    len,
+                    expired: false,
+                };
+                Event {
+                    name,
+                    op: Op::Put(len),
+                    began,
+                    done: io.steps(),
+                    state: Some(state),
+                }
+            });
+        }
+        let mut events = tasks.join_all().await;
+        events.sort_by(|a, b| a.name.cmp(&b.name));
+        self.events.extend(events);
+    }
+
+    /// Groups of writes, the keys of one replaced by the next; until some were committed by one write to the log.
+    async fn of_groups(sync: Sync) -> Run {
+        let dir = tempfile::tempdir().unwrap();
+        let io = CrashIo::new(dir.path()).unwrap();
+        let mut run = Run {
+            io: io.clone(),
+            root: dir.path().to_owned(),
+            sync,
+            evicts: false,
+            events: Vec::new(),
+            _dir: dir,
+        };
+        let options = DiskOptions::new(&run.root).capacity_bytes(ROOMY).sync(sync);
+        let store = options.io(io).open().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        for groups in 1.. {
+            assert!(Instant::now() < deadline, "nothing was committed together");
+            run.execute_group(&store, 7, 800).await;
+            if let Sync::Interval(_) = sync {
+                run.wait_for_a_sync(&store).await;
+            }
+            // A record of these is below 1.2 KB; nothing else that is written yet is above.
+            let steps = run.io.describe(usize::MAX, usize::MAX);
+            let together = steps.iter().any(|step| {
+                let bytes = step
+                    .strip_prefix("write ")
+                    .and_then(|rest| rest.split(' ').next());
+                bytes.is_some_and(|bytes| bytes.parse::<usize>().unwrap() > 2_400)
+            });
+            if together && groups >= 4 {
+                break;
+            }
+        }
+        drop(store);
+        run
+    }
+
     /// Waits for a sync of everything so far. One more entry makes sure that there is something to sync.
     async fn wait_for_a_sync(&mut self, store: &DiskStorage) {
         let mark = self.io.steps();
@@ -255,6 +324,66 @@ impl Run {
             Some(found) if found == body(1000, 1) => Ok(()),
             _ => Err("what was written after the cut is gone".to_owned()),
         }
+    }
+
+    /// Cuts the power, and once more at every step of the opening that follows, and of what is done after it.
+    async fn cut_twice_everywhere(&self, names: Names) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let seeds = std::env::var("FOREBAY_POWER_SEEDS").is_ok();
+        // Some have to do otherwise, each with another seed.
+        let stride = match seeds {
+            true => 1,
+            false if self.evicts => 23,
+            false => 11,
+        };
+        for step in (0..=self.io.steps()).step_by(stride) {
+            let first = PowerCut {
+                step,
+                seed: 77 + step as u64,
+                names,
+            };
+            if let Err(what) = self.check_second_cuts(&first).await {
+                wrong.push(format!("{what}\n  after {first:?}"));
+            }
+        }
+        wrong
+    }
+
+    async fn check_second_cuts(&self, first: &PowerCut) -> Result<(), String> {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("left");
+        self.io.cut(first, &root).unwrap();
+        let io = CrashIo::new(&root).unwrap();
+        let options = DiskOptions::new(&root).capacity_bytes(ROOMY).sync(self.sync);
+        let store = options
+            .io(io.clone())
+            .open()
+            .map_err(|error| format!("open fails: {error}"))?;
+        let names: BTreeSet<_> = self.events.iter().map(|event| event.name.as_str()).collect();
+        for name in &names {
+            self.check_key(&store, name, first.step).await?; // and what is found damaged is dropped
+        }
+        put(&store, "after", &body(300_000, 1))
+            .await
+            .map_err(|error| format!("write after the cut: {error}"))?;
+        drop(store);
+        for step in 0..=io.steps() {
+            let second = PowerCut {
+                step,
+                seed: first.seed * 31 + step as u64,
+                names: first.names,
+            };
+            let again = dir.path().join(format!("again {step}"));
+            io.cut(&second, &again).unwrap();
+            let store = reopen(&again).map_err(|what| format!("{what}, cut again: {second:?}"))?;
+            for name in &names {
+                let checked = self.check_key(&store, name, first.step).await;
+                checked.map_err(|what| format!("{what}, cut again: {second:?}"))?;
+            }
+            drop(store);
+            std::fs::remove_dir_all(&again).unwrap();
+        }
+        Ok(())
     }
 
     async fn check_key(&self, store: &DiskStorage, name: &str, step: usize) -> Result<Option<State>, String> {
@@ -390,4 +519,33 @@ async fn eviction_brings_back_nothing_that_was_purged_or_replaced() {
         expect_nothing_wrong(run.cut_everywhere(Names::InOrder).await);
         expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
     }
+}
+
+/// Several records in one write: it can be torn in the middle of any of them.
+#[tokio::test]
+async fn a_group_commit_that_is_torn_costs_nothing_that_was_durable() {
+    for sync in [
+        Sync::Always,
+        Sync::Interval(Duration::from_millis(1)),
+        Sync::Never,
+    ] {
+        let run = Run::of_groups(sync).await;
+        expect_nothing_wrong(run.cut_everywhere(Names::InOrder).await);
+        expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
+    }
+}
+
+#[tokio::test]
+async fn a_second_cut_while_the_store_recovers_from_the_first_costs_nothing_more() {
+    for sync in [Sync::Always, Sync::Interval(Duration::from_millis(1))] {
+        let run = Run::of(sync, ROOMY, ALL_KINDS, true).await;
+        expect_nothing_wrong(run.cut_twice_everywhere(Names::InOrder).await);
+        expect_nothing_wrong(run.cut_twice_everywhere(Names::AnyOrder).await);
+    }
+}
+
+#[tokio::test]
+async fn a_second_cut_after_evictions_brings_back_nothing_either() {
+    let run = Run::of(Sync::Always, 2 << 20, &ops_that_evict(), true).await;
+    expect_nothing_wrong(run.cut_twice_everywhere(Names::AnyOrder).await);
 }

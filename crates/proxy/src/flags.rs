@@ -33,6 +33,23 @@ pub struct Flags {
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub disk_capacity: ByteSize,
 
+    /// What to do where another process has the directory: `refuse` to start, `wait` for it to end (see
+    /// --cache-wait-seconds), or `bypass` it, which serves without storing until it has ended, and then takes over
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = IfInUse::Refuse, requires = "cache_dir")]
+    pub if_cache_in_use: IfInUse,
+
+    /// How long to wait for the directory with --if-cache-in-use wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub cache_wait_seconds: u64,
+
+    /// Store bodies of this size or more in the directory only when they are asked for a second time soon after the first
+    #[arg(long, value_name = "SIZE", requires = "cache_dir")]
+    pub second_sight: Option<ByteSize>,
+
+    /// Write no more than this to the directory each second, on average; what comes beyond is passed on and not stored
+    #[arg(long, value_name = "SIZE", requires = "cache_dir")]
+    pub disk_write_rate: Option<ByteSize>,
+
     /// How much memory entries may take without --cache-dir
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub memory_capacity: ByteSize,
@@ -76,6 +93,17 @@ pub struct Flags {
     pub access_log: bool,
 }
 
+/// What to do where another process has the directory of --cache-dir.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum IfInUse {
+    /// Do not start.
+    Refuse,
+    /// Wait until it ends.
+    Wait,
+    /// Serve without storing until it ends.
+    Bypass,
+}
+
 /// The flags after their checks, in the terms of the program.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -115,6 +143,14 @@ pub struct StoreConfig {
     /// The largest body that the store takes, bytes. It may be above [`Config::max_object_bytes`]: what is of unknown
     /// length can flow through the store up to here.
     pub body_bytes_max: usize,
+    /// What to do where another process has the directory.
+    pub if_in_use: IfInUse,
+    /// For how long [`IfInUse::Wait`] waits.
+    pub wait: Duration,
+    /// From which size on bodies are stored on second sight, bytes.
+    pub second_sight_bytes: Option<u64>,
+    /// What may be written to the directory, bytes a second.
+    pub write_bytes_per_second: Option<u64>,
 }
 
 /// The largest body in memory unless a flag says otherwise: larger ones would leave a store's threads few shards.
@@ -151,7 +187,14 @@ impl Flags {
             dir: self.cache_dir,
             capacity_bytes,
             body_bytes_max: as_size(max_object_bytes.max(largest.min(largest_by_default))),
+            if_in_use: self.if_cache_in_use,
+            wait: Duration::from_secs(self.cache_wait_seconds),
+            second_sight_bytes: self.second_sight.map(|size| size.as_u64()),
+            write_bytes_per_second: self.disk_write_rate.map(|size| size.as_u64()),
         };
+        if self.disk_write_rate.is_some_and(|rate| rate.as_u64() == 0) {
+            return Err("--disk-write-rate 0: must be above 0".into());
+        }
         let threads = match self.threads {
             Some(0) => return Err("--threads 0: at least one is needed".into()),
             Some(threads) => threads,
@@ -238,6 +281,33 @@ mod tests {
     }
 
     #[test]
+    fn what_concerns_the_directory_alone_asks_for_one() {
+        let policy = [
+            "--second-sight",
+            "1MiB",
+            "--disk-write-rate",
+            "20MiB",
+            "--if-cache-in-use",
+            "bypass",
+        ];
+        let error = check(&policy).unwrap_err();
+        assert!(error.contains("--cache-dir"), "{error}");
+        let store = check(&[&policy[..], &["--cache-dir", "/tmp/x"]].concat())
+            .unwrap()
+            .store;
+        assert_eq!(store.if_in_use, IfInUse::Bypass);
+        assert_eq!(
+            (store.second_sight_bytes, store.write_bytes_per_second),
+            (Some(1 << 20), Some(20 << 20))
+        );
+        let store = check(&["--cache-dir", "/tmp/x"]).unwrap().store;
+        assert_eq!(
+            (store.if_in_use, store.second_sight_bytes),
+            (IfInUse::Refuse, None)
+        );
+    }
+
+    #[test]
     fn what_cannot_be_used_is_refused_by_its_name() {
         for (args, named) in [
             (&["--memory-capacity", "0"][..], "--memory-capacity"),
@@ -245,6 +315,14 @@ mod tests {
             (
                 &["--cache-dir", "/tmp/x", "--disk-capacity", "1KiB"],
                 "--disk-capacity",
+            ),
+            (
+                &["--cache-dir", "/tmp/x", "--disk-write-rate", "0"],
+                "--disk-write-rate",
+            ),
+            (
+                &["--cache-dir", "/tmp/x", "--if-cache-in-use", "hope"],
+                "--if-cache-in-use",
             ),
             (&["--max-object-size", "0"], "--max-object-size"),
             (&["--max-object-size", "17MiB"], "--max-object-size"),

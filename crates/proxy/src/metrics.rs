@@ -60,8 +60,14 @@ pub struct StoreStats {
     pub entries: u64,
     /// Entries evicted to make room.
     pub evictions: u64,
-    /// Entries refused, as too large or for want of room.
+    /// Segments evicted because the disk was full before the capacity was.
+    pub full_disk_evictions: u64,
+    /// Writes refused: too large, for want of room, or by the policy.
     pub refused: u64,
+    /// Of these, large bodies that were asked for the first time.
+    pub refused_first_sight: u64,
+    /// Of these, writes beyond --disk-write-rate.
+    pub refused_write_rate: u64,
     /// Failed reads and writes, and entries found damaged.
     pub errors: u64,
     /// Hit and miss handlers that are open now.
@@ -139,8 +145,26 @@ impl Metrics {
             (
                 "store_refused_total",
                 "counter",
-                "Entries refused by the store.",
+                "Writes refused by the store, whatever for.",
                 store.refused,
+            ),
+            (
+                "store_refused_first_sight_total",
+                "counter",
+                "Large bodies refused because they were asked for the first time.",
+                store.refused_first_sight,
+            ),
+            (
+                "store_refused_write_rate_total",
+                "counter",
+                "Writes refused because more was written than --disk-write-rate.",
+                store.refused_write_rate,
+            ),
+            (
+                "store_full_disk_evictions_total",
+                "counter",
+                "Segments evicted because the disk was full before the capacity was.",
+                store.full_disk_evictions,
             ),
             (
                 "store_errors_total",

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use forebay_disk::{DiskOptions, DiskStorage};
+use forebay_disk::{DiskOptions, DiskStats, DiskStorage, OnLocked, WaitingStorage};
 use forebay_memory::{MemoryOptions, MemoryStorage};
 use log::warn;
 use pingora_cache::Storage;
 use pingora_error::Error;
 
-use crate::flags::StoreConfig;
+use crate::flags::{IfInUse, StoreConfig};
 use crate::metrics::StoreStats;
 
 /// What an entry may take beside its body: the storage counts it in.
@@ -27,6 +27,7 @@ pub struct Store {
 enum Kind {
     Memory(MemoryStorage),
     Disk(DiskStorage),
+    Waiting(WaitingStorage),
 }
 
 impl Store {
@@ -42,14 +43,30 @@ impl Store {
     }
 
     fn open_disk(dir: &Path, config: &StoreConfig) -> Result<Self, String> {
-        let disk = DiskOptions::new(dir)
+        let mut options = DiskOptions::new(dir)
             .capacity_bytes(config.capacity_bytes)
-            .max_object_bytes(config.body_bytes_max as u64)
-            .open()
-            .map_err(|e| format!("--cache-dir {}: {}", dir.display(), in_words(&e)))?;
-        let storage = forebay_pingora::leak(Arc::new(disk.clone()));
+            .max_object_bytes(config.body_bytes_max as u64);
+        if let Some(from_bytes) = config.second_sight_bytes {
+            options = options.second_sight_bytes(from_bytes);
+        }
+        if let Some(rate) = config.write_bytes_per_second {
+            options = options.write_bytes_per_second(rate);
+        }
+        let cannot = |e: Box<Error>| format!("--cache-dir {}: {}", dir.display(), in_words(&e));
+        let on_locked = match config.if_in_use {
+            IfInUse::Bypass => {
+                let disk = options.open_when_free().map_err(cannot)?;
+                return Ok(Self {
+                    storage: forebay_pingora::leak(Arc::new(disk.clone())),
+                    kind: Kind::Waiting(disk),
+                });
+            }
+            IfInUse::Refuse => OnLocked::Refuse,
+            IfInUse::Wait => OnLocked::Wait(config.wait),
+        };
+        let disk = options.on_locked(on_locked).open().map_err(cannot)?;
         Ok(Self {
-            storage,
+            storage: forebay_pingora::leak(Arc::new(disk.clone())),
             kind: Kind::Disk(disk),
         })
     }
@@ -77,38 +94,50 @@ impl Store {
                     entries: stats.entries,
                     evictions: stats.evicted,
                     refused: stats.refused,
-                    errors: 0, // memory does not fail
                     open_handlers: stats.open_handlers + stats.live_writes,
+                    ..StoreStats::default() // memory does not fail
                 }
             }
-            Kind::Disk(disk) => {
-                let stats = disk.stats();
-                StoreStats {
-                    resident_bytes: stats.resident_bytes,
-                    capacity_bytes: stats.capacity_bytes,
-                    entries: stats.entries,
-                    evictions: stats.evicted_entries,
-                    refused: stats.refused,
-                    errors: stats.read_errors + stats.write_errors + stats.corrupt_entries,
-                    open_handlers: stats.open_handlers + stats.live_writes,
-                }
-            }
+            Kind::Disk(disk) => of_disk(&disk.stats()),
+            Kind::Waiting(disk) => of_disk(&disk.stats()),
         }
     }
 
     /// Writes out what is still in memory and gives the directory free. Blocks for as long as the disk takes; what it
     /// refuses to take is logged.
     pub fn close(self) {
-        if let Kind::Disk(disk) = self.kind {
-            let errors_before = disk.stats().write_errors;
-            disk.close();
-            let errors = disk.stats().write_errors - errors_before;
-            if errors > 0 {
-                warn!(
-                    "closing the cache directory met {errors} write errors; its newest entries may be lost"
-                );
+        let errors = |stats: DiskStats| stats.write_errors;
+        let met = match self.kind {
+            Kind::Memory(_) => 0,
+            Kind::Disk(disk) => {
+                let before = errors(disk.stats());
+                disk.close();
+                errors(disk.stats()) - before
             }
+            Kind::Waiting(disk) => {
+                let before = errors(disk.stats());
+                disk.close();
+                errors(disk.stats()) - before
+            }
+        };
+        if met > 0 {
+            warn!("closing the cache directory met {met} write errors; its newest entries may be lost");
         }
+    }
+}
+
+fn of_disk(stats: &DiskStats) -> StoreStats {
+    StoreStats {
+        resident_bytes: stats.resident_bytes,
+        capacity_bytes: stats.capacity_bytes,
+        entries: stats.entries,
+        evictions: stats.evicted_entries,
+        full_disk_evictions: stats.full_disk_evictions,
+        refused: stats.refused,
+        refused_first_sight: stats.refused_first_sight,
+        refused_write_rate: stats.refused_write_rate,
+        errors: stats.read_errors + stats.write_errors + stats.corrupt_entries,
+        open_handlers: stats.open_handlers + stats.live_writes,
     }
 }
 
@@ -127,6 +156,7 @@ fn in_words(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_directory_that_cannot_be_used_is_told_with_what_to_do() {
@@ -134,6 +164,10 @@ mod tests {
             dir: Some(dir.to_owned()),
             capacity_bytes: 16 << 20,
             body_bytes_max: 1 << 20,
+            if_in_use: IfInUse::Refuse,
+            wait: Duration::from_millis(1),
+            second_sight_bytes: None,
+            write_bytes_per_second: None,
         };
         let dir = tempfile::tempdir().unwrap();
         let says = |dir: &Path| Store::open(&config(dir)).err().unwrap();
@@ -143,6 +177,17 @@ mod tests {
         let first = Store::open(&config(&dir.path().join("cache"))).unwrap();
         let refused = says(&dir.path().join("cache"));
         assert!(refused.contains("in use") && !refused.contains('\n'), "{refused}");
+        let newcomer = |if_in_use| {
+            Store::open(&StoreConfig {
+                if_in_use,
+                ..config(&dir.path().join("cache"))
+            })
+        };
+        let waited = newcomer(IfInUse::Wait).err().unwrap();
+        assert!(waited.contains("after 1ms"), "{waited}");
+        let bypassing = newcomer(IfInUse::Bypass).unwrap();
+        assert_eq!(bypassing.stats().capacity_bytes, 16 << 20);
+        bypassing.close();
         first.close();
         Store::open(&config(&dir.path().join("cache"))).unwrap().close();
     }

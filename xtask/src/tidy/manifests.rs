@@ -60,9 +60,9 @@ fn crate_manifest(path: &str, manifest: &Table, found: &mut Vec<String>) {
     };
     for (dependency, spec) in of("dependencies") {
         let is = |group: &[&str]| group.contains(&dependency.as_str());
-        if is(&ADAPTERS) && name != "forebay-proxy" {
+        if is(&ADAPTERS) && !["forebay-proxy", "forebay-cli"].contains(&name) {
             found.push(format!(
-                "{path}: {name} depends on the adapter {dependency}; only the proxy may"
+                "{path}: {name} depends on the adapter {dependency}; only the proxy and the command may"
             ));
         }
         if is(&PINGORA) && !["forebay-pingora", "forebay-proxy"].contains(&name) {

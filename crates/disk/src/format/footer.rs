@@ -1,6 +1,6 @@
 //! The footer of a sealed log: one item per record, so that opening a store reads no records.
 
-use super::record::Kind;
+use super::record::{ALIGN, Kind, RECORD_BYTES_MAX};
 use super::{checksum, u32_at, u64_at};
 use forebay_core::HashBinary;
 
@@ -80,12 +80,23 @@ pub(crate) fn decode_tail(bytes: &[u8], log_len: u64, segment_seed: u64) -> Opti
     (end == log_len).then_some(tail)
 }
 
-/// The items before this tail; `None` if damaged.
+/// The items before this tail; `None` if damaged, or if one speaks of a record that cannot be there.
 pub(crate) fn decode_items(bytes: &[u8], tail: &Tail, segment_seed: u64) -> Option<Vec<Item>> {
     if bytes.len() != tail.items_bytes() || checksum(bytes, segment_seed) != tail.items_checksum {
         return None;
     }
-    bytes.chunks_exact(ITEM_BYTES).map(decode_item).collect()
+    let items: Option<Vec<Item>> = bytes.chunks_exact(ITEM_BYTES).map(decode_item).collect();
+    items.filter(|items| items.iter().all(|item| item.is_within(tail.items_at)))
+}
+
+impl Item {
+    /// Whether it speaks of a record that can be there: a slot of the index, and what is read by it, rely on that.
+    fn is_within(&self, items_at: u64) -> bool {
+        let [at, len_bytes] =
+            [self.offset_units, self.record_units].map(|units| u64::from(units) * ALIGN as u64);
+        let body_max = self.kind.map_or(0, Kind::body_bytes_max);
+        at + len_bytes <= items_at && len_bytes <= RECORD_BYTES_MAX && self.body_len <= body_max
+    }
 }
 
 fn decode_item(bytes: &[u8]) -> Option<Item> {

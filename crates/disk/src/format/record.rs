@@ -11,6 +11,9 @@ pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const TRAILER_BYTES: usize = 32;
 /// The header with the longest table that can follow it.
 pub(crate) const HEAD_BYTES_MAX: usize = HEADER_BYTES + 8 * INLINE_BYTES_MAX.div_ceil(BLOCK_BYTES);
+/// No record is longer: head, meta, inline body and trailer have their limits.
+pub(crate) const RECORD_BYTES_MAX: u64 =
+    (HEAD_BYTES_MAX + CacheMeta::ENCODED_BYTES_MAX + INLINE_BYTES_MAX + TRAILER_BYTES + ALIGN) as u64;
 
 const MAGIC: [u8; 4] = *b"FBR1";
 const CHECKSUM_AT: usize = 56;
@@ -33,6 +36,15 @@ impl Kind {
             Kind::Entry => 1,
             Kind::FileEntry => 2,
             Kind::Tombstone => 3,
+        }
+    }
+
+    /// The longest body of such a record.
+    pub(crate) fn body_bytes_max(self) -> u64 {
+        match self {
+            Kind::Entry => INLINE_BYTES_MAX as u64,
+            Kind::FileEntry => BODY_BYTES_MAX,
+            Kind::Tombstone => 0,
         }
     }
 
@@ -130,12 +142,9 @@ impl Header {
             body_len: u64_at(bytes, 40),
             meta_checksum: u64_at(bytes, 48),
         };
-        let body_max = match header.kind {
-            Kind::Entry => INLINE_BYTES_MAX as u64,
-            Kind::FileEntry => BODY_BYTES_MAX,
-            Kind::Tombstone => 0,
-        };
-        if header.meta_len as usize > CacheMeta::ENCODED_BYTES_MAX || header.body_len > body_max {
+        if header.meta_len as usize > CacheMeta::ENCODED_BYTES_MAX
+            || header.body_len > header.kind.body_bytes_max()
+        {
             return None;
         }
         let head = bytes.get(..header.meta_at())?;

@@ -38,7 +38,7 @@ fn item(n: u8) -> Item {
         generation: n.into(),
         offset_units: 1,
         record_units: 2,
-        body_len: 3,
+        body_len: kind.map_or(0, |kind| kind.body_bytes_max().min(3)),
     }
 }
 
@@ -67,6 +67,46 @@ fn a_record_head_comes_back_whole_or_not_at_all() {
         });
         damage(&encoded, |bytes| Header::decode(bytes, SEED).is_some());
         assert!(Header::decode(&encoded, SEED + 1).is_none(), "of another segment");
+    }
+}
+
+/// Found by fuzzing: an item spoke of a record of 100 GB, which a lookup would have made a buffer for.
+#[test]
+fn a_footer_that_speaks_of_a_record_that_cannot_be_there_is_none() {
+    let decoded = |item: Item| {
+        let encoded = footer::encode(&[item], 4096, SEED);
+        let (items, tail) = encoded.split_at(encoded.len() - footer::TAIL_BYTES);
+        let tail = footer::decode_tail(tail, 4096 + encoded.len() as u64, SEED).unwrap();
+        footer::decode_items(items, &tail, SEED)
+    };
+    let sane = Item {
+        offset_units: 62,
+        ..item(0)
+    };
+    assert!(decoded(sane).is_some());
+    for wrong in [
+        Item {
+            offset_units: 63,
+            ..sane
+        },
+        Item {
+            offset_units: u32::MAX,
+            ..sane
+        },
+        Item {
+            record_units: u32::MAX,
+            ..sane
+        },
+        Item {
+            body_len: 1 << 20,
+            ..sane
+        },
+        Item {
+            body_len: 1,
+            ..item(2)
+        },
+    ] {
+        assert!(decoded(wrong).is_none(), "{wrong:?}");
     }
 }
 

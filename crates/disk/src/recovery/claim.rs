@@ -4,7 +4,7 @@ use super::{failed, not_ours};
 use crate::format::StoreId;
 use crate::format::fixed::{FIXED_BYTES, Format, decode_format, decode_segment, encode_format};
 use crate::io::{File, Io, OpenMode, PathKind, read_full, write_full};
-use crate::options::Sync;
+use crate::options::{DiskOptions, OnLocked, Sync};
 use crate::segment::{Layout, segment_number};
 use forebay_core::{Error, ErrorKind, Result};
 use std::hash::{BuildHasher, RandomState};
@@ -18,11 +18,14 @@ pub(super) struct Claim {
     pub(super) lock: Arc<dyn File>,
 }
 
-/// Takes the directory, or leaves it as it is.
-pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Claim> {
+/// Takes the directory, or leaves it as it is; `None` if another process has it.
+pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Option<Claim>> {
     prepare_root(io, layout.root())?;
+    expect_kinds(io, layout)?;
     identify(io, layout)?; // before anything is written into it
-    let lock = lock(io, layout)?;
+    let Some(lock) = lock(io, layout)? else {
+        return Ok(None);
+    };
     let id = match identify(io, layout)? {
         Identity::Known(id) => id,
         Identity::Told(id) => {
@@ -41,13 +44,10 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Claim> {
     };
     let mut made = false;
     for dir in [layout.segments(), layout.spill()] {
-        match io.kind(&dir).map_err(|error| failed("look at", &dir, error))? {
-            Some(PathKind::Directory) => {}
-            Some(_) => return Err(not_ours(&dir, "a directory")),
-            None => {
-                io.create_dir(&dir).map_err(|error| failed("make", &dir, error))?;
-                made = true;
-            }
+        let kind = io.kind(&dir).map_err(|error| failed("look at", &dir, error))?;
+        if kind.is_none() {
+            io.create_dir(&dir).map_err(|error| failed("make", &dir, error))?;
+            made = true;
         }
     }
     if made && sync != Sync::Never {
@@ -55,7 +55,7 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Claim> {
         io.sync_dir(layout.root())
             .map_err(|error| failed("sync", layout.root(), error))?;
     }
-    Ok(Claim { id, lock })
+    Ok(Some(Claim { id, lock }))
 }
 
 fn prepare_root(io: &dyn Io, root: &Path) -> Result<()> {
@@ -66,8 +66,26 @@ fn prepare_root(io: &dyn Io, root: &Path) -> Result<()> {
     }
 }
 
-/// Which store is in a directory.
-enum Identity {
+/// Refuses a link, or anything else, in the place of what a store has there.
+fn expect_kinds(io: &dyn Io, layout: &Layout) -> Result<()> {
+    let (file, dir) = ((PathKind::File, "a file"), (PathKind::Directory, "a directory"));
+    for (path, (expected, named)) in [
+        (layout.format(), file),
+        (layout.new_format(), file),
+        (layout.lock(), file),
+        (layout.segments(), dir),
+        (layout.spill(), dir),
+    ] {
+        let kind = io.kind(&path).map_err(|error| failed("look at", &path, error))?;
+        if kind.is_some_and(|kind| kind != expected) {
+            return Err(not_ours(&path, named));
+        }
+    }
+    Ok(())
+}
+
+/// Which store is in a directory. Finding out changes nothing.
+pub(crate) enum Identity {
     /// The one that the FORMAT file names.
     Known(StoreId),
     /// The one that the segments name; the FORMAT file is lost or damaged.
@@ -76,7 +94,7 @@ enum Identity {
     New,
 }
 
-fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
+pub(crate) fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
     let format = read_start(io, &layout.format()).map_err(|error| failed("read", &layout.format(), error))?;
     let format = format.as_deref().map_or(Format::Unreadable, decode_format);
     match format {
@@ -181,24 +199,40 @@ fn write_format(io: &dyn Io, layout: &Layout, id: StoreId) -> Result<()> {
     write().map_err(|error| failed("write", &layout.format(), error))
 }
 
-fn lock(io: &dyn Io, layout: &Layout) -> Result<Arc<dyn File>> {
+/// `None` if another process has the lock.
+fn lock(io: &dyn Io, layout: &Layout) -> Result<Option<Arc<dyn File>>> {
     let path = layout.lock();
     let file = io
         .open(&path, OpenMode::ReadWrite)
         .map_err(|error| failed("open", &path, error))?;
     if !file.try_lock().map_err(|error| failed("lock", &path, error))? {
-        let owner = read_start(io, &path).ok().flatten().unwrap_or_default();
-        let owner = String::from_utf8_lossy(&owner);
-        return Err(ErrorKind::Refused.error(format!(
-            "the store in {} is in use by process {}; stop it first, or give another directory",
-            layout.root().display(),
-            owner.trim()
-        )));
+        return Ok(None);
     }
+    sign(&*file, &path);
+    Ok(Some(file))
+}
+
+/// Writes this process's id into its LOCK file.
+pub(crate) fn sign(lock: &dyn File, path: &Path) {
     let pid = format!("{}\n", std::process::id());
     // It only serves to name the owner: a store on a full disk can be opened without.
-    if let Err(error) = file.set_len(0).and_then(|()| write_full(&*file, &[pid], 0)) {
+    if let Err(error) = lock.set_len(0).and_then(|()| write_full(lock, &[pid], 0)) {
         log::warn!("cannot write the process id to {}: {error}", path.display());
     }
-    Ok(file)
+}
+
+/// Who has the directory, and what to do.
+pub(crate) fn in_use(options: &DiskOptions) -> Box<Error> {
+    let layout = Layout::new(options.dir.clone());
+    let owner = read_start(&*options.io, &layout.lock()).ok().flatten();
+    let owner = owner.unwrap_or_default();
+    let waited = match options.on_locked {
+        OnLocked::Refuse => String::new(),
+        OnLocked::Wait(most) => format!(", after {most:?}"),
+    };
+    ErrorKind::Refused.error(format!(
+        "the store in {} is in use by process {}{waited}; stop it first, or give another directory",
+        layout.root().display(),
+        String::from_utf8_lossy(&owner).trim()
+    ))
 }

@@ -4,7 +4,8 @@ mod bodies;
 mod claim;
 mod scan;
 
-pub(crate) use scan::load_items;
+pub(crate) use claim::{Identity, identify, in_use, sign};
+pub(crate) use scan::{is_sealed, load_items};
 
 use crate::DiskOptions;
 use crate::format::StoreId;
@@ -23,11 +24,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// So many numbers are left out where the clock does not tell that they were not used before.
 const GENERATION_MARGIN: u64 = 1 << 20;
 
-/// Opens the store of these options.
-pub(crate) fn open(options: &DiskOptions) -> Result<Store> {
+/// Opens the store of these options; `None` if another process has it.
+pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
     let io = &*options.io;
     let layout = Layout::new(options.dir.clone());
-    let claim = claim::claim(io, &layout, options.sync)?;
+    let _span = tracing::info_span!("open", dir = %layout.root().display()).entered();
+    let Some(claim) = claim::claim(io, &layout, options.sync)? else {
+        return Ok(None);
+    };
     let mut numbers = segment_numbers(io, &layout)?;
     numbers.sort_unstable();
     let evicted = evicted(io, &layout, &numbers)?;
@@ -58,7 +62,7 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Store> {
         next_generation: first_generation(newest_generation, SystemTime::now()),
         lock: claim.lock,
     };
-    Ok(Store::new(options.clone(), found))
+    Ok(Some(Store::new(options.clone(), found)))
 }
 
 /// Numbers that writes had which never came into a log must not be given again: the microseconds of the clock are ahead
@@ -71,7 +75,7 @@ fn first_generation(newest: u64, now: SystemTime) -> u64 {
 }
 
 /// The segments in the directory. Names that no store gives are left alone.
-fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> {
+pub(crate) fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> {
     let listed = io
         .list(&layout.segments())
         .map_err(|error| failed("list", &layout.segments(), error))?;
@@ -96,7 +100,7 @@ fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> {
 /// How many of the segments, from the oldest on, are there only because a power cut has undone their removal. They go in
 /// order, so what lies before a gap was gone before; a younger one may have held the tombstone of what is in it. A
 /// directory without a log is a gap too, except as the newest: that one was just being made.
-fn evicted(io: &dyn Io, layout: &Layout, numbers: &[u32]) -> Result<usize> {
+pub(crate) fn evicted(io: &dyn Io, layout: &Layout, numbers: &[u32]) -> Result<usize> {
     for at in (1..numbers.len()).rev() {
         if numbers[at] != numbers[at - 1].saturating_add(1) {
             return Ok(at);
@@ -150,7 +154,7 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Box<Error> {
     ErrorKind::StorageFailed.because(format!("open a store: {what} {}", path.display()), error)
 }
 
-fn not_ours(path: &Path, expected: &str) -> Box<Error> {
+pub(crate) fn not_ours(path: &Path, expected: &str) -> Box<Error> {
     ErrorKind::Refused.error(format!(
         "open a store: {} is not {expected}, as every store has there; nothing was changed",
         path.display()

@@ -30,6 +30,11 @@ pub(crate) fn load_items(log: &dyn File, segment: u32, id: StoreId) -> io::Resul
     scan(&mut window, id, segment)
 }
 
+/// Whether a log has its footer, undamaged.
+pub(crate) fn is_sealed(log: &dyn File, segment: u32, id: StoreId) -> io::Result<bool> {
+    Ok(read_footer(log, log.len_bytes()?, id.segment_seed(segment))?.is_some())
+}
+
 fn read_footer(log: &dyn File, len_bytes: u64, seed: u64) -> io::Result<Option<Vec<Item>>> {
     let Some(tail_at) = len_bytes.checked_sub(TAIL_BYTES as u64) else {
         return Ok(None);

@@ -125,6 +125,7 @@ impl Writer {
             self.seal();
         }
         let freed = oldest.footprint_bytes();
+        let _span = tracing::debug_span!("evict", segment = oldest.number, bytes = freed).entered();
         let items = load_items(&*oldest.log, oldest.number, self.id())?;
         if keep != Some(Keep::Nothing) {
             self.keep_entries(oldest, &items, keep.unwrap_or(Keep::Read(freed / 4)));

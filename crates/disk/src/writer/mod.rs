@@ -207,6 +207,7 @@ impl Writer {
     fn run(mut self) {
         let store = self.store.clone();
         let _end = store.queue.end_guard();
+        store.sign_lock();
         while let Some(ops) = store.queue.take(self.sync_due()) {
             self.cut_again();
             self.pay_owed();

@@ -59,6 +59,7 @@ impl Writer {
         if self.store.options.sync == Sync::Never {
             return;
         }
+        let _span = tracing::debug_span!("sync").entered();
         let (io, layout) = (self.store.io(), &self.store.layout);
         let mut failed = None;
         let mut attempt = |result: io::Result<()>| match result {

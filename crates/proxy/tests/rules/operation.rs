@@ -1,13 +1,15 @@
 //! What an operator sees and sets: the admin address, and the limit on what is stored.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay_demo::body;
 use forebay_demo::cleanup::ScratchDir;
 use forebay_demo::client::Client;
 use forebay_demo::ports;
-use forebay_demo::process::Process;
+use forebay_demo::process::{Next, Process};
 use forebay_demo::proxy::{Proxy, Settings, Store};
 use forebay_demo::stage::{Stage, fetch};
 
@@ -120,4 +122,73 @@ fn a_directory_that_is_in_use_or_not_a_store_is_refused_and_left_alone() {
     assert_eq!(std::fs::read_dir(foreign.path()).unwrap().count(), 1);
     get(&stage, "/text/still");
     assert_eq!(get(&stage, "/text/still").verdict(), "hit");
+}
+
+/// A process that takes over the directory of the stage's proxy; its address, once it listens.
+fn newcomer(stage: &Stage, if_in_use: &str) -> (Process, SocketAddr) {
+    let address = ports::free().unwrap();
+    let mut command = Command::new(&stage.proxy.settings().binary);
+    command
+        .args(["--origin", &format!("http://{}", stage.origin.addr())])
+        .args(["--listen", &address.to_string(), "--if-cache-in-use", if_in_use])
+        .arg("--cache-dir")
+        .arg(stage.proxy.directory());
+    let process = Process::spawn(&mut command).unwrap();
+    (process, address)
+}
+
+/// The head of the answer for a URL that is the same for all proxies: a client's own names the proxy's port.
+fn head_of_same(proxy: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(proxy).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = "GET /text/same HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.to_ascii_lowercase()
+}
+
+fn is_hit(proxy: SocketAddr) -> bool {
+    let head = head_of_same(proxy);
+    let says = head.lines().find(|line| line.starts_with("cache-status:"));
+    says.expect("it says what the cache did").contains("hit")
+}
+
+fn next_line(process: &mut Process) -> String {
+    match process.next(Duration::from_secs(20)).unwrap() {
+        Next::Line(line) => line,
+        Next::Ended(status) => panic!("ended with {status}"),
+    }
+}
+
+#[test]
+fn in_an_upgrade_the_new_process_serves_without_storing_and_takes_the_store_over() {
+    let mut stage = stage_on(Store::Disk);
+    assert!(!is_hit(stage.proxy.listen()));
+    let (mut process, address) = newcomer(&stage, "bypass");
+    assert!(next_line(&mut process).contains("listening"));
+    (0..2).for_each(|_| assert!(!is_hit(address)));
+    stage.proxy.terminate().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_hit(address) {
+        assert!(Instant::now() < deadline, "it never took the store over");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    process.terminate().unwrap();
+    assert_eq!(process.ended(Duration::from_secs(20)).unwrap().0.code(), Some(0));
+    assert_eq!(stage.proxy.restart_when_ended().unwrap().code(), Some(0));
+}
+
+#[test]
+fn in_an_upgrade_the_new_process_can_wait_for_the_store() {
+    let mut stage = stage_on(Store::Disk);
+    assert!(!is_hit(stage.proxy.listen()));
+    let (mut process, address) = newcomer(&stage, "wait");
+    stage.proxy.terminate().unwrap();
+    assert!(next_line(&mut process).contains("listening"));
+    assert!(is_hit(address));
+    process.terminate().unwrap();
+    assert_eq!(process.ended(Duration::from_secs(20)).unwrap().0.code(), Some(0));
+    assert_eq!(stage.proxy.restart_when_ended().unwrap().code(), Some(0));
 }

@@ -1,0 +1,90 @@
+//! What a store does not take though it could: large bodies at first sight, and more bytes a second than it is to write.
+
+mod common;
+
+use common::*;
+use forebay_core::{CacheMeta, ErrorKind, ResponseHead, Storage};
+use forebay_disk::{DiskOptions, DiskStorage, Sync};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+fn options(dir: &Path) -> DiskOptions {
+    DiskOptions::new(dir).capacity_bytes(32 << 20).sync(Sync::Never)
+}
+
+fn is_refusal<T>(result: forebay_core::Result<T>) -> bool {
+    result.is_err_and(|error| ErrorKind::of(&error) == Some(ErrorKind::Refused))
+}
+
+/// Writes a body of unknown length; what its reader got, and whether it was stored.
+async fn write_and_follow(store: &DiskStorage, name: &str, body: &bytes::Bytes) -> (bytes::Bytes, bool) {
+    let mut miss = store
+        .get_miss_handler(&key(name), &meta("x"), &none())
+        .await
+        .unwrap();
+    let (_, mut follower) = find(store, name).await.unwrap();
+    let reading = tokio::spawn(async move { read(&mut *follower).await.unwrap() });
+    for chunk in body.chunks(50_000) {
+        miss.write_body(bytes::Bytes::copy_from_slice(chunk), false)
+            .await
+            .unwrap();
+    }
+    let finished = miss.finish().await;
+    let stored = finished.is_ok();
+    assert!(stored || is_refusal(finished));
+    (reading.await.unwrap(), stored)
+}
+
+#[tokio::test]
+async fn a_large_body_of_unknown_length_reaches_its_reader_and_is_stored_on_second_sight() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = options(dir.path()).second_sight_bytes(200_000).open().unwrap();
+    let large = body(700_000, 1);
+    let (got, stored) = write_and_follow(&store, "large", &large).await;
+    assert_eq!((got == large, stored), (true, false));
+    assert!(find(&store, "large").await.is_none());
+    assert_eq!(store.stats().refused_first_sight, 1);
+    let (got, stored) = write_and_follow(&store, "large", &large).await;
+    assert_eq!((got == large, stored), (true, true));
+    assert_eq!(get(&store, "large").await.unwrap(), large);
+    let (_, stored) = write_and_follow(&store, "small", &body(199_999, 2)).await;
+    assert!(stored);
+    assert_eq!((store.stats().refused_first_sight, store.stats().refused), (1, 1));
+}
+
+#[tokio::test]
+async fn a_large_body_that_says_its_length_is_refused_before_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = options(dir.path()).second_sight_bytes(200_000).open().unwrap();
+    let now = SystemTime::now();
+    let head = ResponseHead::builder(200).header("Content-Length", "200000");
+    let meta = CacheMeta::new(now + Duration::from_secs(60), now, 0, 0, head.build().unwrap());
+    assert!(is_refusal(
+        store.get_miss_handler(&key("large"), &meta, &none()).await
+    ));
+    let mut miss = store
+        .get_miss_handler(&key("large"), &meta, &none())
+        .await
+        .unwrap();
+    miss.write_body(body(200_000, 1), true).await.unwrap();
+    miss.finish().await.unwrap();
+    assert_eq!(get(&store, "large").await.unwrap(), body(200_000, 1));
+}
+
+#[tokio::test]
+async fn beyond_the_write_rate_readers_are_fed_and_nothing_is_stored_or_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = options(dir.path()).write_bytes_per_second(1_000).open().unwrap();
+    put(&store, "fits", &body(900, 1)).await.unwrap();
+    let large = body(2_000_000, 2); // half an hour's worth
+    let (got, stored) = write_and_follow(&store, "large", &large).await;
+    assert_eq!((got == large, stored), (true, false));
+    assert!(is_refusal(put(&store, "later", &body(10, 3)).await));
+    let stats = store.stats();
+    assert_eq!(
+        (stats.refused_write_rate, stats.held_bytes, stats.entries),
+        (2, 0, 1)
+    );
+    assert_eq!(get(&store, "fits").await.unwrap(), body(900, 1), "hits go on");
+    assert_eq!(std::fs::read_dir(dir.path().join("spill")).unwrap().count(), 0);
+}
