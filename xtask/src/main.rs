@@ -3,6 +3,7 @@
 mod checks;
 mod conformance;
 mod demo;
+mod mutants;
 mod shell;
 mod tidy;
 
@@ -17,8 +18,14 @@ usage: cargo xtask <command>
                           (memory, disk, pingora-memcache, pingora-memcache-0.8, reference; all by default);
                           what follows -- goes to the suite, for instance -- --strict SEEK;
                           a table and the failures, and more in target/conformance/report.html
-  conformance --readme    the same for all backends, and puts the table into README.md
+  conformance --published [BACKEND..]
+                          the same for storages that others publish, which are built for it
+                          (pingap-file, grapsus-disk, grapsus-hybrid)
+  conformance --readme    the same for all of ours, and puts the table into README.md, the badge into docs/
+  conformance --kill-matrix
+                          judges every broken backend by every rule, and writes conformance/KILL-MATRIX.md
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
+  mutants [--install]     cargo-mutants on the memory adapter, judged by the suite; that takes an hour or two
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
                           --keep leaves both running and prints what to try";
 
@@ -32,6 +39,7 @@ fn main() -> ExitCode {
         "test" if rest.is_empty() => shell::exit(checks::test()),
         "tidy" if rest.is_empty() => shell::exit(tidy::report()),
         "conformance" => shell::exit(conformance::command(rest)),
+        "mutants" => shell::exit(mutants::command(rest)),
         "demo" => demo::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");
