@@ -116,6 +116,19 @@ async fn a_hit_shares_the_stored_bytes() {
     assert_eq!((read.as_ptr(), read.len()), (body.as_ptr(), body.len()));
 }
 
+#[tokio::test]
+async fn a_follower_has_the_entry_id_that_the_entry_will_have() {
+    let storage = MemoryOptions::new(MIB as u64).build().unwrap();
+    let trace = SpanHandle::none();
+    let miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    let (_, follower) = storage.lookup(&key(1), &trace).await.unwrap().unwrap();
+    assert!(miss.entry_id().is_some());
+    assert_eq!(follower.entry_id(), miss.entry_id());
+    miss.finish().await.unwrap();
+    let (_, hit) = storage.lookup(&key(1), &trace).await.unwrap().unwrap();
+    assert_eq!(hit.entry_id(), follower.entry_id());
+}
+
 #[test]
 fn unusable_limits_are_named() {
     for (options, named) in [
