@@ -117,6 +117,17 @@ async fn a_hit_shares_the_stored_bytes() {
 }
 
 #[tokio::test]
+async fn a_body_is_refused_by_the_write_that_makes_it_too_large() {
+    let options = MemoryOptions::new(MIB as u64).max_object_bytes(100_000);
+    let storage = options.build().unwrap();
+    let trace = SpanHandle::none();
+    let mut miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    miss.write_body(vec![0; 60_000].into(), false).await.unwrap();
+    let refused = miss.write_body(vec![0; 60_000].into(), false).await;
+    assert_eq!(kind(refused), Some(ErrorKind::Refused));
+}
+
+#[tokio::test]
 async fn a_follower_has_the_entry_id_that_the_entry_will_have() {
     let storage = MemoryOptions::new(MIB as u64).build().unwrap();
     let trace = SpanHandle::none();
