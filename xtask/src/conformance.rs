@@ -22,8 +22,8 @@ const PUBLISHED: [(&str, &str, &str); 3] = [
 const PUBLISHED_MANIFEST: &str = "conformance/published/Cargo.toml";
 
 /// The picture in the README, and the backends that it counts: those that are ours to keep right.
-const BADGE: &str = "docs/conformance.svg";
-const BADGE_OF: &str = "disk,memory";
+pub(crate) const BADGE: &str = "docs/conformance.svg";
+pub(crate) const BADGE_OF: &str = "disk,memory";
 
 const EXAMPLE: [&str; 5] = ["run", "--quiet", "--package", "forebay-conformance", "--example"];
 

@@ -103,6 +103,20 @@ async fn what_the_storage_says_it_holds_is_close_to_what_the_bodies_and_metas_ar
 }
 
 #[tokio::test]
+async fn what_was_admitted_is_there_or_counted_as_evicted() {
+    let storage = MemoryOptions::new(MIB as u64).build().unwrap();
+    for name in 0..100 {
+        write(&storage, name, &[Bytes::from(vec![1; 64 << 10])])
+            .await
+            .unwrap();
+    }
+    let stats = storage.stats();
+    assert_eq!(stats.admitted, 100);
+    assert!((8..=16).contains(&stats.entries), "{stats:?}");
+    assert_eq!(stats.evicted, 100 - stats.entries);
+}
+
+#[tokio::test]
 async fn a_hit_shares_the_stored_bytes() {
     let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
     let body = Bytes::from(vec![7; 100_000]);
@@ -156,4 +170,6 @@ fn unusable_limits_are_named() {
         let error = options.build().map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
     }
+    let smallest = MemoryOptions::new(64 << 10).max_object_bytes(32 << 10);
+    assert!(smallest.build().is_ok());
 }
