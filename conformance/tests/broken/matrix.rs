@@ -42,8 +42,7 @@ pub(crate) fn write(path: &Path, reports: &[(Defect, &str, Report)]) {
     let mut out = HEAD.to_owned();
     for (defect, rule, report) in reports {
         let broken = report.broken();
-        let others = broken.iter().filter(|other| *other != rule);
-        let others: Vec<_> = others.map(|other| link(other)).collect();
+        let others: Vec<_> = broken.iter().copied().filter(|other| other != rule).collect();
         let [sequence, schedule] = RANDOM.map(|random| match broken.contains(&random) {
             true => cases_needed(*defect, random),
             false => "–".to_owned(),
@@ -51,7 +50,7 @@ pub(crate) fn write(path: &Path, reports: &[(Defect, &str, Report)]) {
         let line = format!(
             "| {defect:?} | {} | {} | {sequence} | {schedule} |\n",
             link(rule),
-            others.join(" ")
+            others.join(", ")
         );
         print!("{line}");
         out.push_str(&line);
