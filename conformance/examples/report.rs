@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: report [--html FILE] [--junit FILE] [--readme FILE --spec LINK] [--known] REPORT.json..
+usage: report [--html FILE] [--junit FILE] [--readme FILE --spec LINK] [--badge FILE [--badge-of NAME,..]]
+              [--known] REPORT.json..
 
   --html FILE    a page: rules by backends, and failures with their steps
   --junit FILE   the same for CI systems
   --readme FILE  puts a table between the markers in FILE; --spec says where SPEC.md is, as seen from there
+  --badge FILE   an SVG picture of how many rules hold, for the backends that --badge-of names, or all
   --known        known failures and unmet SHOULDs in full too";
 
 #[derive(Default)]
@@ -18,6 +20,8 @@ struct Wanted {
     junit: Option<PathBuf>,
     readme: Option<PathBuf>,
     spec: Option<String>,
+    badge: Option<PathBuf>,
+    badge_of: Option<String>,
     known: bool,
     reports: Vec<PathBuf>,
 }
@@ -46,6 +50,8 @@ fn wanted() -> Result<Wanted, String> {
             "--junit" => wanted.junit = Some(value()?.into()),
             "--readme" => wanted.readme = Some(value()?.into()),
             "--spec" => wanted.spec = Some(value()?),
+            "--badge" => wanted.badge = Some(value()?.into()),
+            "--badge-of" => wanted.badge_of = Some(value()?),
             "--known" => wanted.known = true,
             flag if flag.starts_with('-') => return Err(format!("{flag}: no such argument\n\n{USAGE}")),
             file => wanted.reports.push(file.into()),
@@ -74,6 +80,12 @@ fn render(wanted: &Wanted) -> Result<(), String> {
     if let Some(path) = &wanted.junit {
         write(path, &report::junit(&reports))?;
     }
+    if let Some(path) = &wanted.badge {
+        write(
+            path,
+            &report::badge(&chosen(&reports, wanted.badge_of.as_deref())?),
+        )?;
+    }
     if let Some(path) = &wanted.readme {
         let block = report::markdown(&reports, wanted.spec.as_deref().unwrap_or("SPEC.md"))?;
         let old = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -82,6 +94,18 @@ fn render(wanted: &Wanted) -> Result<(), String> {
         write(path, &new)?;
     }
     Ok(())
+}
+
+/// The reports on these backends, in this order.
+fn chosen(reports: &[Report], names: Option<&str>) -> Result<Vec<Report>, String> {
+    let Some(names) = names else {
+        return Ok(reports.to_vec());
+    };
+    let find = |name: &str| reports.iter().find(|report| report.backend == name).cloned();
+    names
+        .split(',')
+        .map(|name| find(name).ok_or_else(|| format!("--badge-of: no report on {name:?}")))
+        .collect()
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), String> {

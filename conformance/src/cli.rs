@@ -11,18 +11,20 @@ use crate::rules::{Rule, rules};
 use crate::runner::Run;
 use arguments::Own;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Judges a backend, as the `main` of a test target with `harness = false`.
 ///
 /// Arguments are those of any Rust test, plus `--strict` (a SHOULD fails the run), `--cases N`, `--seed N`,
-/// `--hang-after SECONDS`, `--json FILE` (the report, for [`report`](mod@crate::report)), `--show-known` (known failures
-/// in full), `--paste` (failures come with a `#[test]` that shows them again) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area:
-/// `stream::`.
+/// `--hang-after SECONDS`, `--json FILE` (the report, for [`report`](mod@crate::report)), `--badge FILE` (a picture for
+/// a README), `--show-known` (known failures in full), `--paste` (failures come with a `#[test]` that shows them again)
+/// and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area: `stream::`.
+/// What stands in `FOREBAY_CONFORMANCE_ARGS` goes before them, for tools that pass no arguments on.
 pub fn main(harness: impl Harness) -> ExitCode {
-    let own = match Own::take(std::env::args_os().skip(1)) {
+    let own = match Own::take(given_arguments()) {
         Ok(own) => own,
         Err(error) => return usage(&error),
     };
@@ -58,6 +60,11 @@ pub fn main(harness: impl Harness) -> ExitCode {
     {
         return usage(&format!("cannot write the report to {}: {error}", path.display()));
     }
+    if let Some(path) = &own.badge
+        && let Err(error) = write_badge(&report, path)
+    {
+        return usage(&error);
+    }
     if report.verdicts.is_empty() {
         return usage("no rule was run: the filter matches none");
     }
@@ -66,6 +73,22 @@ pub fn main(harness: impl Harness) -> ExitCode {
         // What every Rust test target exits with.
         false => ExitCode::from(101),
     }
+}
+
+fn given_arguments() -> impl Iterator<Item = OsString> {
+    let always = std::env::var("FOREBAY_CONFORMANCE_ARGS").unwrap_or_default();
+    let always: Vec<_> = always.split_whitespace().map(OsString::from).collect();
+    always.into_iter().chain(std::env::args_os().skip(1))
+}
+
+/// A badge that counted the rules of a filter alone would say too much.
+fn write_badge(report: &Report, path: &Path) -> Result<(), String> {
+    if !report.is_complete() {
+        return Err("--badge is about every rule: run it without a filter".to_owned());
+    }
+    let svg = report::badge(std::slice::from_ref(report));
+    std::fs::write(path, svg)
+        .map_err(|error| format!("cannot write the badge to {}: {error}", path.display()))
 }
 
 /// Lists the trials. What runs each trial in a process of its own, as cargo-nextest does, sees a trial that ignores itself

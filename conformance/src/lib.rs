@@ -5,7 +5,10 @@
 //! trial per rule. A rule that does not concern the backend, or that has no check, is *ignored* with its reason and
 //! never counts as passed. [`tests!`] makes plain `#[test]`s of the same rules.
 //!
-//! A run tells what it found as JSON (`--json FILE`); [`report`](mod@report) reads that, and renders it for people and CI.
+//! A crate that does nothing else is made by `cargo generate --git https://github.com/forebay/forebay conformance/template`.
+//!
+//! A run tells what it found as JSON (`--json FILE`), which [`report`](mod@report) reads and renders for people and CI, and
+//! as a badge for a README (`--badge FILE`).
 
 mod checks;
 mod cli;

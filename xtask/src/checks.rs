@@ -16,7 +16,7 @@ pub(crate) fn test() -> Step {
         "warnings",
     ]))?;
     run(cargo(&["test", "--workspace", "--no-fail-fast"]))?;
-    let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    let mut docs = cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     run(docs)
 }

@@ -4,6 +4,7 @@ mod checks;
 mod conformance;
 mod demo;
 mod fuzz;
+mod mutants;
 mod shell;
 mod soak;
 mod tidy;
@@ -20,11 +21,17 @@ usage: cargo xtask <command>
                           `--backend memory` says the same as `memory`);
                           what follows -- goes to the suite, for instance -- --strict SEEK;
                           a table and the failures, and more in target/conformance/report.html
-  conformance --readme    the same for all backends, and puts the table into README.md
+  conformance --published [BACKEND..]
+                          the same for storages that others publish, which are built for it
+                          (pingap-file, grapsus-disk, grapsus-hybrid)
+  conformance --readme    the same for all of ours, and puts the table into README.md, the badge into docs/
+  conformance --kill-matrix
+                          judges every broken backend by every rule, and writes conformance/KILL-MATRIX.md
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
   soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
   fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store), a minute each by default; takes
                           cargo-fuzz and a C++ compiler; `test` replays and mutates their corpus without either
+  mutants [--install]     cargo-mutants on the memory adapter, judged by the suite; that takes an hour or two
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
                           --keep leaves both running and prints what to try";
 
@@ -40,6 +47,7 @@ fn main() -> ExitCode {
         "conformance" => shell::exit(conformance::command(rest)),
         "soak" => shell::exit(soak::command(rest)),
         "fuzz" => shell::exit(fuzz::command(rest)),
+        "mutants" => shell::exit(mutants::command(rest)),
         "demo" => demo::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

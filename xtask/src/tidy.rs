@@ -3,6 +3,7 @@
 mod manifests;
 mod readme;
 mod sources;
+mod template;
 
 use crate::shell::{Step, root};
 use std::fs;
@@ -23,6 +24,7 @@ fn findings() -> Vec<String> {
     manifests::check(&mut found);
     sources::check(&mut found);
     readme::check(&mut found);
+    template::check(&mut found);
     ci_only_calls_xtask(&mut found);
     found
 }

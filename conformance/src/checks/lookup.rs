@@ -7,6 +7,18 @@ use bytes::Bytes;
 use forebay_core::{CacheKey, CacheMeta, ResponseHead};
 use std::time::{Duration, UNIX_EPOCH};
 
+/// How a body is cut, again and again: evenly, and with small chunks before, between and behind large ones, since a backend
+/// may keep these two in different ways.
+const CHUNKS: [&[usize]; 7] = [
+    &[usize::MAX],
+    &[65_536],
+    &[65_537],
+    &[4097],
+    &[7],
+    &[1],
+    &[100, 20_000, 3, 1, 70_000, 5000],
+];
+
 pub(super) async fn miss(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
     store.expect_absent(&key("never")).await?;
@@ -20,18 +32,22 @@ pub(super) async fn roundtrip(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
     let mut number = 0;
     for size in SIZES {
-        for chunk in [usize::MAX, 65_536, 65_537, 4097, 7, 1] {
+        for chunks in CHUNKS {
             // Small chunks of large bodies cost time and show nothing that the others do not.
-            if size.div_ceil(chunk) > 700 || (size <= chunk && chunk != usize::MAX) {
+            let largest = chunks.iter().copied().max().unwrap_or_default();
+            if size.div_ceil(largest) > 700 || (size <= largest && largest != usize::MAX) {
                 continue;
             }
             number += 1;
-            let key = key(&format!("{size} in {chunk}"));
+            let key = key(&format!("{size} in {chunks:?}"));
             let version = Version::new(number, size);
             let mut writer = store.writer(&key, &version).await?;
             let mut at = 0;
-            while at < size {
-                let until = at + chunk.min(size - at);
+            for chunk in chunks.iter().cycle() {
+                if at == size {
+                    break;
+                }
+                let until = at + chunk.min(&(size - at));
                 writer.write(version.body.slice(at..until), until == size).await?;
                 at = until;
             }

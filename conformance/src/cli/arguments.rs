@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) struct Own {
     pub(super) options: Options,
     pub(super) json: Option<PathBuf>,
+    pub(super) badge: Option<PathBuf>,
     pub(super) soak: Option<Duration>,
     /// Whether known failures and unmet SHOULDs are printed in full.
     pub(super) show_known: bool,
@@ -23,6 +24,7 @@ impl Own {
         let mut own = Own {
             options: Options::default(),
             json: None,
+            badge: None,
             soak: None,
             show_known: false,
             paste: false,
@@ -46,6 +48,7 @@ impl Own {
                 }
                 Some("--soak") => own.soak = Some(duration(&value()?.to_string_lossy())?),
                 Some("--json") => own.json = Some(value()?.into()),
+                Some("--badge") => own.badge = Some(value()?.into()),
                 _ => own.others.push(argument),
             }
         }

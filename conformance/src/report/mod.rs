@@ -1,10 +1,12 @@
 //! What a run came to: the verdicts, read from and written as JSON.
 
+mod badge;
 mod html;
 mod junit;
 mod markdown;
 mod text;
 
+pub use badge::badge;
 pub use html::html;
 pub use junit::junit;
 pub use markdown::{BEGIN, END, markdown, replace_block};

@@ -24,6 +24,32 @@ fn verdict(rule: &str, status: Status) -> Verdict {
     }
 }
 
+/// A report of a backend that keeps every rule.
+fn good(backend: &str) -> Report {
+    Report {
+        backend: backend.to_owned(),
+        verdicts: rules()
+            .iter()
+            .map(|rule| verdict(&rule.id, Status::Pass))
+            .collect(),
+        ..report()
+    }
+}
+
+#[test]
+fn a_badge_counts_the_rules_that_hold_and_is_green_only_if_all_do() {
+    let all = rules().len();
+    let svg = badge(&[good("disk"), good("a<b")]);
+    assert!(
+        svg.contains(&format!(">{all}/{all} disk · {all}/{all} a&lt;b</text>")),
+        "{svg}"
+    );
+    assert!(svg.contains("#2e7d32") && !svg.contains("#b3261e"), "{svg}");
+    let svg = badge(&[good("disk"), report()]);
+    assert!(svg.contains("#b3261e") && !svg.contains("#2e7d32"), "{svg}");
+    assert!(badge(&[]).contains("#b3261e"));
+}
+
 /// A report with one of each status, and the others passing.
 fn report() -> Report {
     let reason = || "a reason & https://example.org/1.".to_owned();

@@ -137,6 +137,23 @@ mod tests {
     }
 
     #[test]
+    fn small_chunks_are_copied_together_up_to_a_limit_and_others_are_shared() {
+        let sizes = |written: &[usize]| {
+            let written = written.iter().map(|len| bytes(*len, 0)).collect();
+            gather_small(written).iter().map(Bytes::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[1024; 65]), [COPIED_CHUNK_BYTES, 1024]);
+        assert_eq!(sizes(&[1, 2, SMALL_CHUNK_BYTES, 3, 4]), [3, SMALL_CHUNK_BYTES, 7]);
+    }
+
+    #[test]
+    fn every_stored_chunk_weighs_its_bookkeeping_too() {
+        let body = Body::new(vec![bytes(SMALL_CHUNK_BYTES, 0); 100]);
+        let each = SMALL_CHUNK_BYTES + size_of::<Chunk>() + ALLOCATION_BYTES;
+        assert_eq!(body.weight_bytes(), 100 * each);
+    }
+
+    #[test]
     fn many_tiny_chunks_weigh_little_more_than_their_bytes() {
         let body = Body::new(vec![bytes(1, 0); 100_000]);
         assert!(body.weight_bytes() < 101_000, "{}", body.weight_bytes());

@@ -103,6 +103,20 @@ async fn what_the_storage_says_it_holds_is_close_to_what_the_bodies_and_metas_ar
 }
 
 #[tokio::test]
+async fn what_was_admitted_is_there_or_counted_as_evicted() {
+    let storage = MemoryOptions::new(MIB as u64).build().unwrap();
+    for name in 0..100 {
+        write(&storage, name, &[Bytes::from(vec![1; 64 << 10])])
+            .await
+            .unwrap();
+    }
+    let stats = storage.stats();
+    assert_eq!(stats.admitted, 100);
+    assert!((8..=16).contains(&stats.entries), "{stats:?}");
+    assert_eq!(stats.evicted, 100 - stats.entries);
+}
+
+#[tokio::test]
 async fn a_hit_shares_the_stored_bytes() {
     let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
     let body = Bytes::from(vec![7; 100_000]);
@@ -114,6 +128,30 @@ async fn a_hit_shares_the_stored_bytes() {
         .unwrap();
     let read = hit.read_body().await.unwrap().unwrap();
     assert_eq!((read.as_ptr(), read.len()), (body.as_ptr(), body.len()));
+}
+
+#[tokio::test]
+async fn a_body_is_refused_by_the_write_that_makes_it_too_large() {
+    let options = MemoryOptions::new(MIB as u64).max_object_bytes(100_000);
+    let storage = options.build().unwrap();
+    let trace = SpanHandle::none();
+    let mut miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    miss.write_body(vec![0; 60_000].into(), false).await.unwrap();
+    let refused = miss.write_body(vec![0; 60_000].into(), false).await;
+    assert_eq!(kind(refused), Some(ErrorKind::Refused));
+}
+
+#[tokio::test]
+async fn a_follower_has_the_entry_id_that_the_entry_will_have() {
+    let storage = MemoryOptions::new(MIB as u64).build().unwrap();
+    let trace = SpanHandle::none();
+    let miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    let (_, follower) = storage.lookup(&key(1), &trace).await.unwrap().unwrap();
+    assert!(miss.entry_id().is_some());
+    assert_eq!(follower.entry_id(), miss.entry_id());
+    miss.finish().await.unwrap();
+    let (_, hit) = storage.lookup(&key(1), &trace).await.unwrap().unwrap();
+    assert_eq!(hit.entry_id(), follower.entry_id());
 }
 
 #[test]
@@ -132,4 +170,6 @@ fn unusable_limits_are_named() {
         let error = options.build().map(|_| ()).unwrap_err();
         assert!(error.to_string().contains(named), "{error}");
     }
+    let smallest = MemoryOptions::new(64 << 10).max_object_bytes(32 << 10);
+    assert!(smallest.build().is_ok());
 }

@@ -1,7 +1,7 @@
 //! The README's table of backends has the form of today's rules and backends; what it says is the suite's to find out.
 
 use super::read;
-use crate::conformance::BACKENDS;
+use crate::conformance::{BACKENDS, BADGE, BADGE_OF};
 use toml::{Table, Value};
 
 const BEGIN: &str = "<!-- conformance table: begin -->";
@@ -15,7 +15,13 @@ pub(super) fn check(found: &mut Vec<String>) {
         .and_then(|(_, rest)| rest.split_once(END))
         .map(|(block, _)| block);
     match block {
-        Some(block) => found.extend(wrong(block).map(|what| format!("README.md: {what}: {REMEDY}"))),
+        Some(block) => {
+            found.extend(wrong(block).map(|what| format!("README.md: {what}: {REMEDY}")));
+            let says = badge_of(block);
+            if !read(BADGE).contains(&says) {
+                found.push(format!("{BADGE}: does not say {says:?}: {REMEDY}"));
+            }
+        }
         None => found.push(format!("README.md: without the lines {BEGIN} and {END}")),
     }
 }
@@ -57,6 +63,29 @@ fn wrong(block: &str) -> Option<String> {
     let mut ids = links.filter_map(|link| link.split(')').next()).skip(areas.len());
     ids.find(|id| !spec.contains(&format!("### {id}\n")))
         .map(|id| format!("there is no rule {id}"))
+}
+
+/// What the badge has to say by the table's last row.
+fn badge_of(block: &str) -> String {
+    let sums = block.lines().find(|line| line.starts_with("| **all** |"));
+    let cells: Vec<_> = sums
+        .unwrap_or_default()
+        .split('|')
+        .skip(2)
+        .map(str::trim)
+        .collect();
+    let score = |name: &str| {
+        let place = BACKENDS.iter().position(|(backend, _)| *backend == name);
+        place
+            .and_then(|place| cells.get(place))
+            .copied()
+            .unwrap_or_default()
+    };
+    let said: Vec<_> = BADGE_OF
+        .split(',')
+        .map(|name| format!("{} {name}", score(name)))
+        .collect();
+    said.join(" · ")
 }
 
 /// The areas in their order, with the number of their rules.

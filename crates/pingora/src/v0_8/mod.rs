@@ -27,9 +27,10 @@
 //!   goes along as it is, so entries keep their place, and collide as they do in pingora 0.8.
 //! - Errors are of another crate version. They are translated, with their type, source, retry, context and cause, which
 //!   costs one more allocation for each chunk of a body.
+//! - What became stale before 1970, in an entry that was revalidated, became stale in 1970.
 //!
-//! pingora-core 0.8.1 panics at the start of its server with tokio 1.54 or newer; a proxy on it needs an older tokio in
-//! its lock file. This bridge has no part in that.
+//! A proxy on pingora 0.8 needs a tokio below 1.54 in its lock file: pingora-core 0.8.1 panics with later ones. This bridge,
+//! pingora-cache and the conformance suite have no part in that.
 
 mod error;
 #[path = "../shared/mod.rs"]

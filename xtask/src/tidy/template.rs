@@ -1,0 +1,47 @@
+//! The template for authors of backends names crates and versions that there are; its test is one of the suite's targets.
+
+use super::read;
+use toml::{Table, Value};
+
+const MANIFEST: &str = "conformance/template/Cargo.toml";
+
+pub(super) fn check(found: &mut Vec<String>) {
+    // As `cargo generate` fills it in.
+    let made = read(MANIFEST).replace("{{project-name}}", "my-backend-conformance");
+    match made.parse::<Table>() {
+        Ok(manifest) => {
+            let version = version();
+            for (name, spec) in manifest
+                .get("dependencies")
+                .and_then(Value::as_table)
+                .into_iter()
+                .flatten()
+            {
+                let is_ours = ["forebay-conformance", "forebay-pingora"].contains(&name.as_str());
+                if !is_ours || spec.as_str().is_none_or(|spec| !version.starts_with(spec)) {
+                    found.push(format!("{MANIFEST}: {name} {spec}, where ours is {version}"));
+                }
+            }
+        }
+        Err(error) => found.push(format!("{MANIFEST}: {error}")),
+    }
+    if made.contains("{{") {
+        found.push(format!("{MANIFEST}: has a placeholder other than the name"));
+    }
+    if !read("conformance/Cargo.toml").contains("path = \"template/tests/conformance.rs\"") {
+        found.push(
+            "conformance/Cargo.toml: the template's test is no target, so nothing compiles it".to_owned(),
+        );
+    }
+}
+
+fn version() -> String {
+    let manifest = read("Cargo.toml").parse::<Table>().unwrap_or_default();
+    let package = manifest
+        .get("workspace")
+        .and_then(|workspace| workspace.get("package"));
+    let version = package
+        .and_then(|package| package.get("version"))
+        .and_then(Value::as_str);
+    version.unwrap_or_default().to_owned()
+}
