@@ -3,6 +3,7 @@
 mod checks;
 mod conformance;
 mod demo;
+mod guards;
 mod shell;
 mod tidy;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  test                    everything that must pass: formatting, tidy, lints, tests, docs
+  test                    everything that must pass: formatting, tidy, lints, tests, docs, guards
   tidy                    the rules of the repository that a machine can check
   conformance [BACKEND..] the storage contract against our backends and pingora's MemCache
                           (memory, disk, pingora-memcache, reference; all of them by default);
@@ -19,6 +20,8 @@ usage: cargo xtask <command>
                           a table and the failures, and more in target/conformance/report.html
   conformance --readme    the same for all backends, and puts the table into README.md
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
+  guards [--update]       instructions of the hot paths, counted by valgrind, against the figures in
+                          bench/guards/instructions.toml; --update writes them down anew
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
                           --keep leaves both running and prints what to try";
 
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         "test" if rest.is_empty() => shell::exit(checks::test()),
         "tidy" if rest.is_empty() => shell::exit(tidy::report()),
         "conformance" => shell::exit(conformance::command(rest)),
+        "guards" => shell::exit(guards::command(rest)),
         "demo" => demo::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");
