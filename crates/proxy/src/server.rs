@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::flags::{Config, StoreConfig};
+use crate::gathering::Gathering;
 use crate::metrics::Metrics;
 use crate::proxy::CachingProxy;
 use crate::store::Store;
@@ -168,7 +169,7 @@ fn stream(socket: tokio::net::TcpStream, peer: SocketAddr) -> Stream {
     let _ = digest.peer_addr.set(Some(peer.into())); // new, so it is not set yet
     let mut stream = TcpStream::from(socket);
     stream.set_socket_digest(digest);
-    Box::new(stream)
+    Box::new(Gathering::new(stream))
 }
 
 /// Waits until no request is open, at most as long as the grace period.

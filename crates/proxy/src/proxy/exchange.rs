@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use http::StatusCode;
 use http::header::HeaderName;
-use pingora_cache::CacheMeta;
+use pingora_cache::{CacheKey, CacheMeta};
 use pingora_error::{Error, ErrorSource};
 use pingora_http::ResponseHeader;
 
@@ -38,6 +38,8 @@ pub struct Exchange {
     pub is_background: bool,
     /// What the client asks of the cache.
     pub demands: Directives,
+    /// The key of the cache, between the filter that first needs it and pingora's question for it.
+    pub key: Option<CacheKey>,
     /// Why the request goes to the origin, as far as is known.
     pub forward: Option<Forward>,
     /// When it was sent to the origin.
@@ -70,6 +72,7 @@ impl Exchange {
             received_at: now,
             is_background: false,
             demands: Directives::default(),
+            key: None,
             forward: None,
             request_time: now,
             response_time: now,
