@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue};
 use pingora_cache::{CacheKey, CacheMeta};
 use pingora_error::{Error, ErrorSource};
 use pingora_http::ResponseHeader;
@@ -59,7 +59,7 @@ pub struct Exchange {
     /// How it was answered.
     pub outcome: Option<Outcome>,
     /// The `Cache-Status` that the client got.
-    pub label: Option<String>,
+    pub label: Option<HeaderValue>,
     metrics: Arc<Metrics>,
 }
 
@@ -114,7 +114,7 @@ impl Exchange {
     }
 
     /// The label of an answer that the proxy makes up itself.
-    pub fn own_answer(&mut self, detail: &'static str) -> CacheStatus {
+    pub fn own_answer(&mut self, detail: &'static str) -> HeaderValue {
         self.outcome = Some(Outcome::Passed);
         self.labelled(CacheStatus {
             detail: Some(detail),
@@ -123,7 +123,7 @@ impl Exchange {
     }
 
     /// The label of an error that the proxy answers with.
-    pub fn failed_answer(&mut self) -> CacheStatus {
+    pub fn failed_answer(&mut self) -> HeaderValue {
         let forward_status = self.forward_status.map(|status| status.as_u16());
         self.labelled(CacheStatus {
             forward: self.forward,
@@ -132,10 +132,9 @@ impl Exchange {
         })
     }
 
-    /// Remembers a label for the log.
-    pub fn labelled(&mut self, status: CacheStatus) -> CacheStatus {
-        self.label = Some(status.to_string());
-        status
+    /// Remembers a label for the log; as the value that the client gets.
+    pub fn labelled(&mut self, status: CacheStatus) -> HeaderValue {
+        self.label.insert(status.to_value()).clone()
     }
 
     /// Counts the request once it has ended.
