@@ -14,8 +14,8 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What each contender may store, in bytes: more than any scenario's hits need.
-pub(super) const CAPACITY_GIB: u64 = 4;
+/// What each contender may store: twice what any scenario's hits need.
+pub(super) const CAPACITY_GIB: u64 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
