@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must pass, cheapest first.
 
+use crate::guards;
 use crate::shell::{Step, cargo, run};
 use crate::tidy;
 
@@ -18,5 +19,6 @@ pub(crate) fn test() -> Step {
     run(cargo(&["test", "--workspace", "--no-fail-fast"]))?;
     let mut docs = cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
-    run(docs)
+    run(docs)?;
+    guards::in_test()
 }

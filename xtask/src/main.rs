@@ -4,6 +4,7 @@ mod checks;
 mod conformance;
 mod demo;
 mod fuzz;
+mod guards;
 mod mutants;
 mod shell;
 mod soak;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  test                    everything that must pass: formatting, tidy, lints, tests, docs
+  test                    everything that must pass: formatting, tidy, lints, tests, docs, guards
   tidy                    the rules of the repository that a machine can check
   conformance [BACKEND..] the storage contract against our backends and pingora's MemCache
                           (memory, disk, pingora-memcache, pingora-memcache-0.8, reference; all by default;
@@ -32,6 +33,8 @@ usage: cargo xtask <command>
   fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store), a minute each by default; takes
                           cargo-fuzz and a C++ compiler; `test` replays and mutates their corpus without either
   mutants [--install]     cargo-mutants on the memory adapter, judged by the suite; that takes an hour or two
+  guards [--update]       instructions of the hot paths, counted by valgrind, against the figures in
+                          bench/guards/instructions.toml; --update writes them down anew
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
                           --keep leaves both running and prints what to try";
 
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         "soak" => shell::exit(soak::command(rest)),
         "fuzz" => shell::exit(fuzz::command(rest)),
         "mutants" => shell::exit(mutants::command(rest)),
+        "guards" => shell::exit(guards::command(rest)),
         "demo" => demo::run(rest),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

@@ -21,6 +21,7 @@
 
 pub mod admin;
 pub mod flags;
+mod gathering;
 pub mod metrics;
 pub mod origin;
 pub mod policy;

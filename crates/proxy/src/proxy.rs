@@ -161,9 +161,9 @@ impl ProxyHttp for CachingProxy {
             .enable(storage, None, Some(self.too_large), Some(lock), Some(overrides));
         // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
         // for its size comes back only with a body that would be stored.
-        let passes_by = !self
-            .too_large
-            .cacheable_prediction(&purge::key(&self.target(session.req_header())));
+        let key = purge::key(&self.target(session.req_header()));
+        let passes_by = !self.too_large.cacheable_prediction(&key);
+        exchange.key = Some(key);
         let limit = if passes_by {
             self.config.max_object_bytes
         } else {
@@ -173,8 +173,9 @@ impl ProxyHttp for CachingProxy {
         Ok(())
     }
 
-    fn cache_key_callback(&self, session: &Session, _: &mut Exchange) -> Result<CacheKey> {
-        Ok(purge::key(&self.target(session.req_header())))
+    fn cache_key_callback(&self, session: &Session, exchange: &mut Exchange) -> Result<CacheKey> {
+        let key = || purge::key(&self.target(session.req_header()));
+        Ok(exchange.key.take().unwrap_or_else(key))
     }
 
     async fn cache_hit_filter(

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use http::Method;
 use ipnet::IpNet;
 use log::warn;
-use pingora_cache::key::CacheKey;
+use pingora_cache::key::{CacheHashKey, CacheKey};
 use pingora_cache::trace::Span;
 use pingora_cache::{PurgeOutcome, PurgeTarget, PurgeType, Storage};
 
@@ -31,9 +31,12 @@ pub fn is_allowed(client: Option<IpAddr>, networks: &[IpNet]) -> bool {
     client.is_loopback() || networks.iter().any(|network| network.contains(&client))
 }
 
-/// The key of all entries of a target.
+/// The key of all entries of a target. Its hash is computed here, once: pingora would do it again for each of several
+/// questions that one request asks.
 pub fn key(target: &Target) -> CacheKey {
-    CacheKey::new(target.key(), "")
+    let mut key = CacheKey::new(target.key(), "");
+    key.set_primary_bin_override(key.primary_bin());
+    key
 }
 
 /// Removes what is stored for a target, in all variants. Says whether something was there; a failing storage is logged,

@@ -18,7 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
-use crate::flags::Config;
+use crate::flags::{Config, StoreConfig};
+use crate::gathering::Gathering;
 use crate::metrics::Metrics;
 use crate::proxy::CachingProxy;
 use crate::store::Store;
@@ -36,19 +37,33 @@ const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// # Errors
 /// One line that says what could not be opened or bound.
 pub fn run(config: Config) -> Result<(), String> {
+    run_with(config, Store::open)
+}
+
+/// As [`run`], over a store of the caller's, which is opened once the addresses are bound.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    config: Config,
+    open: impl FnOnce(&StoreConfig) -> Result<Store, String>,
+) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
         .enable_all()
         .build()
         .map_err(|e| format!("cannot start {} threads ({e})", config.threads))?;
-    let served = runtime.block_on(serve(config));
+    let served = runtime.block_on(serve(config, open));
     // Requests that outlived the grace period end here, before the store is closed under them.
     runtime.shutdown_timeout(Duration::from_secs(1));
     served?.close();
     Ok(())
 }
 
-async fn serve(config: Config) -> Result<Store, String> {
+async fn serve(
+    config: Config,
+    open: impl FnOnce(&StoreConfig) -> Result<Store, String>,
+) -> Result<Store, String> {
     let listener = bind("--listen", config.listen).await?;
     let address = listener
         .local_addr()
@@ -59,7 +74,7 @@ async fn serve(config: Config) -> Result<Store, String> {
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("no SIGTERM ({e})"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| format!("no SIGINT ({e})"))?;
-    let store = Store::open(&config.store)?;
+    let store = open(&config.store)?;
     let metrics = Arc::new(Metrics::default());
     let (shut_down, shutdown) = watch::channel(false);
 
@@ -154,7 +169,7 @@ fn stream(socket: tokio::net::TcpStream, peer: SocketAddr) -> Stream {
     let _ = digest.peer_addr.set(Some(peer.into())); // new, so it is not set yet
     let mut stream = TcpStream::from(socket);
     stream.set_socket_digest(digest);
-    Box::new(stream)
+    Box::new(Gathering::new(stream))
 }
 
 /// Waits until no request is open, at most as long as the grace period.

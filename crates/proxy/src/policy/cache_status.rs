@@ -1,9 +1,13 @@
 //! Says in `Cache-Status` how a response came about (RFC 9211).
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+
+use http::HeaderValue;
 
 /// The field's name.
 pub const CACHE_STATUS: &str = "Cache-Status";
+
+const USUAL_BYTES: usize = 64;
 
 /// Why a request went to the origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,18 @@ pub struct CacheStatus {
     pub ttl_secs: Option<i64>,
     /// A token that tells more; anything else is left out.
     pub detail: Option<&'static str>,
+}
+
+impl CacheStatus {
+    /// The member as the value of a field.
+    pub fn to_value(&self) -> HeaderValue {
+        // Room for the usual member, so that it is one allocation.
+        let mut text = String::with_capacity(USUAL_BYTES);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{self}");
+        // Tokens and numbers are all it has, so that it is always a value.
+        HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("forebay"))
+    }
 }
 
 impl fmt::Display for CacheStatus {

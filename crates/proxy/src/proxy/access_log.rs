@@ -16,7 +16,8 @@ pub(super) fn write(session: &Session, exchange: &Exchange, target: &Target, bod
     let status = session
         .response_written()
         .map_or(0, |response| response.status.as_u16());
-    let label = exchange.label.as_deref().unwrap_or("-");
+    let label = exchange.label.as_ref().and_then(|label| label.to_str().ok());
+    let label = label.unwrap_or("-");
     let _ = writeln!(
         std::io::stdout(),
         "{client} {method} {target} {status} {body_bytes} {label}"

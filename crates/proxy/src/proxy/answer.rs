@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
-use http::{Method, StatusCode, Version};
+use http::{HeaderValue, Method, StatusCode, Version};
 use pingora_cache::{CacheMeta, CachePhase, NoCacheReason};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
@@ -64,13 +64,13 @@ pub(super) fn complete(
 }
 
 /// Adds this cache's member to `Cache-Status`, after those of the caches behind it.
-pub(super) fn label(response: &mut ResponseHeader, status: CacheStatus) -> Result<()> {
-    response.append_header(CACHE_STATUS, status.to_string())?;
+pub(super) fn label(response: &mut ResponseHeader, label: HeaderValue) -> Result<()> {
+    response.append_header(CACHE_STATUS, label)?;
     Ok(())
 }
 
 /// Sends an answer of the proxy's own and ends the connection after it.
-pub(super) async fn send(session: &mut Session, status: StatusCode, cache_status: CacheStatus) -> Result<()> {
+pub(super) async fn send(session: &mut Session, status: StatusCode, cache_status: HeaderValue) -> Result<()> {
     let body = format!("{status}\n");
     let mut response = ResponseHeader::build(status, Some(5))?;
     response.insert_header(DATE, httpdate::fmt_http_date(SystemTime::now()))?;

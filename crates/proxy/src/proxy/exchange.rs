@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::StatusCode;
-use http::header::HeaderName;
-use pingora_cache::CacheMeta;
+use http::header::{HeaderName, HeaderValue};
+use pingora_cache::{CacheKey, CacheMeta};
 use pingora_error::{Error, ErrorSource};
 use pingora_http::ResponseHeader;
 
@@ -38,6 +38,8 @@ pub struct Exchange {
     pub is_background: bool,
     /// What the client asks of the cache.
     pub demands: Directives,
+    /// The key of the cache, between the filter that first needs it and pingora's question for it.
+    pub key: Option<CacheKey>,
     /// Why the request goes to the origin, as far as is known.
     pub forward: Option<Forward>,
     /// When it was sent to the origin.
@@ -57,7 +59,7 @@ pub struct Exchange {
     /// How it was answered.
     pub outcome: Option<Outcome>,
     /// The `Cache-Status` that the client got.
-    pub label: Option<String>,
+    pub label: Option<HeaderValue>,
     metrics: Arc<Metrics>,
 }
 
@@ -70,6 +72,7 @@ impl Exchange {
             received_at: now,
             is_background: false,
             demands: Directives::default(),
+            key: None,
             forward: None,
             request_time: now,
             response_time: now,
@@ -111,7 +114,7 @@ impl Exchange {
     }
 
     /// The label of an answer that the proxy makes up itself.
-    pub fn own_answer(&mut self, detail: &'static str) -> CacheStatus {
+    pub fn own_answer(&mut self, detail: &'static str) -> HeaderValue {
         self.outcome = Some(Outcome::Passed);
         self.labelled(CacheStatus {
             detail: Some(detail),
@@ -120,7 +123,7 @@ impl Exchange {
     }
 
     /// The label of an error that the proxy answers with.
-    pub fn failed_answer(&mut self) -> CacheStatus {
+    pub fn failed_answer(&mut self) -> HeaderValue {
         let forward_status = self.forward_status.map(|status| status.as_u16());
         self.labelled(CacheStatus {
             forward: self.forward,
@@ -129,10 +132,9 @@ impl Exchange {
         })
     }
 
-    /// Remembers a label for the log.
-    pub fn labelled(&mut self, status: CacheStatus) -> CacheStatus {
-        self.label = Some(status.to_string());
-        status
+    /// Remembers a label for the log; as the value that the client gets.
+    pub fn labelled(&mut self, status: CacheStatus) -> HeaderValue {
+        self.label.insert(status.to_value()).clone()
     }
 
     /// Counts the request once it has ended.

@@ -1,0 +1,213 @@
+//! The proxy level: our proxy, the same one with other storage, and the field, under the same load.
+//!
+//! Every contender has one worker and the same origin. The figure to trust is the CPU time per request of the
+//! contender's processes: load generator, origin and contender share the machine, so that rates depend on all three.
+
+mod client;
+mod contender;
+mod cpu;
+mod field;
+mod origin;
+mod ours;
+mod scenario;
+mod verify;
+mod wrk;
+
+use crate::measurement::{Measurement, Unit};
+use contender::{Contender, Kind};
+use origin::Origin;
+use scenario::{Load, Scenario};
+
+/// Bodies, in bytes.
+const SIZES: [usize; 4] = [1 << 10, 16 << 10, 128 << 10, 1 << 20];
+const SIZES_QUICK: [usize; 2] = [1 << 10, 128 << 10];
+const ROUNDS: usize = 5;
+const ROUNDS_QUICK: usize = 3;
+const ROUND_SECONDS: u64 = 1;
+
+/// Measures all contenders that are there; one that is not, or that fails, has measurements without rounds, whose note
+/// says why. Takes about twelve minutes, `quick` about two, and builds our proxy before. The bodies of 1 MiB take some
+/// 15 GiB of memory and 8 GiB of the temporary directory, since MemCache has no bound and the others keep 2 GiB each.
+pub fn measure(quick: bool) -> Vec<Measurement> {
+    if !wrk::is_installed() {
+        return vec![absent(
+            "all",
+            "wrk is not installed (Debian: apt-get install wrk)",
+        )];
+    }
+    let origin = match ours::build().and_then(|()| Origin::start().map_err(|error| error.to_string())) {
+        Ok(origin) => origin,
+        Err(error) => return vec![absent("all", &error)],
+    };
+    let sizes = if quick { &SIZES_QUICK[..] } else { &SIZES[..] };
+    let mut bench = Bench {
+        origin,
+        rounds: if quick { ROUNDS_QUICK } else { ROUNDS },
+        runs: 0,
+        measured: Vec::new(),
+    };
+    for (index, size_bytes) in sizes.iter().enumerate() {
+        bench.measure_size(*size_bytes, quick, index == 0);
+    }
+    bench.measured
+}
+
+struct Bench {
+    origin: Origin,
+    rounds: usize,
+    /// Runs of the load generator so far.
+    runs: u64,
+    measured: Vec<Measurement>,
+}
+
+impl Bench {
+    /// All scenarios of one size, by contenders that are started for it with empty stores.
+    fn measure_size(&mut self, size_bytes: usize, quick: bool, report_absent: bool) {
+        let mut contenders = Vec::new();
+        for kind in Kind::ALL {
+            match Contender::start(kind, self.origin.address) {
+                Ok(contender) => contenders.push(contender),
+                Err(why) if report_absent => self.measured.push(absent(kind.name(), &why)),
+                Err(_) => {} // said so for the first size
+            }
+        }
+        for scenario in Scenario::of_size(size_bytes, quick) {
+            eprintln!(
+                "proxy: {}, {} bytes, {} connections",
+                scenario.name(),
+                scenario.size_bytes,
+                scenario.connections
+            );
+            self.measure_scenario(&scenario, &contenders);
+        }
+    }
+
+    /// Verifies every contender, then goes round them: A B C A B C …
+    fn measure_scenario(&mut self, scenario: &Scenario, contenders: &[Contender]) {
+        let mut entered: Vec<(&Contender, Figures)> = Vec::new();
+        // Without a cache a range is the origin's to serve, and ours serves none.
+        let meant = contenders
+            .iter()
+            .filter(|contender| contender.kind.caches() || scenario.load != Load::Range);
+        for contender in meant {
+            let is_fill_without_cache = scenario.load == Load::Misses && !contender.kind.caches();
+            match verify::prepare(contender, scenario, &self.origin) {
+                Ok(()) => entered.push((
+                    contender,
+                    Figures {
+                        note: is_fill_without_cache.then(|| "passed on, not stored".to_owned()),
+                        ..Figures::default()
+                    },
+                )),
+                Err(why) => {
+                    let mut failed = absent(contender.kind.name(), &why);
+                    failed.operation = scenario.name().to_owned();
+                    failed.size_bytes = Some(scenario.size_bytes as u64);
+                    failed.concurrency = scenario.connections;
+                    self.measured.push(failed);
+                }
+            }
+        }
+        for _ in 0..self.rounds {
+            for (contender, figures) in &mut entered {
+                self.runs += 1;
+                match round(contender, scenario, &self.origin, self.runs) {
+                    Ok(round) => figures.push(round),
+                    Err(why) => figures.note = Some(why),
+                }
+            }
+        }
+        for (contender, figures) in entered {
+            self.measured.extend(figures.measurements(contender, scenario));
+        }
+    }
+}
+
+/// The figures of one round.
+struct Round {
+    cpu_ns: f64,
+    per_second: f64,
+    p50_ns: f64,
+    p99_ns: f64,
+}
+
+fn round(contender: &Contender, scenario: &Scenario, origin: &Origin, run: u64) -> Result<Round, String> {
+    let scratch = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let range = scenario.range_field();
+    let lines: Vec<(&str, &str)> = range
+        .iter()
+        .map(|range| ("Range", range.as_str()))
+        .chain(contender.kind.lines().iter().copied())
+        .collect();
+    let (cpu_before, asked_before) = (cpu::of_tree(contender.pid()), origin.requests());
+    let seen = wrk::run(
+        contender.address,
+        scenario,
+        ROUND_SECONDS,
+        run,
+        &lines,
+        scratch.path(),
+    )?;
+    let cpu = cpu::of_tree(contender.pid()).saturating_sub(cpu_before);
+    let asked = origin.requests() - asked_before;
+    if seen.requests == 0.0 || seen.errors > 0.0 {
+        return Err(format!(
+            "{} of {} requests failed in a round",
+            seen.errors, seen.requests
+        ));
+    }
+    verify::were_as_meant(contender, scenario, seen.requests, asked)?;
+    Ok(Round {
+        cpu_ns: cpu.as_nanos() as f64 / seen.requests,
+        per_second: seen.requests / seen.seconds,
+        p50_ns: seen.p50_ns,
+        p99_ns: seen.p99_ns,
+    })
+}
+
+#[derive(Default)]
+struct Figures {
+    rounds: Vec<Round>,
+    note: Option<String>,
+}
+
+impl Figures {
+    fn push(&mut self, round: Round) {
+        self.rounds.push(round);
+    }
+
+    fn measurements(self, contender: &Contender, scenario: &Scenario) -> Vec<Measurement> {
+        let values = |pick: fn(&Round) -> f64| self.rounds.iter().map(pick).collect::<Vec<_>>();
+        [
+            (Unit::CpuNanosecondsPerOperation, values(|round| round.cpu_ns)),
+            (Unit::OperationsPerSecond, values(|round| round.per_second)),
+            (Unit::NanosecondsAtMedian, values(|round| round.p50_ns)),
+            (Unit::NanosecondsAtPercentile99, values(|round| round.p99_ns)),
+        ]
+        .into_iter()
+        .map(|(unit, rounds)| Measurement {
+            area: "proxy",
+            operation: scenario.name().to_owned(),
+            size_bytes: Some(scenario.size_bytes as u64),
+            concurrency: scenario.connections,
+            contender: contender.kind.name().to_owned(),
+            unit,
+            rounds,
+            note: self.note.clone(),
+        })
+        .collect()
+    }
+}
+
+fn absent(contender: &str, why: &str) -> Measurement {
+    Measurement {
+        area: "proxy",
+        operation: "all".to_owned(),
+        size_bytes: None,
+        concurrency: 0,
+        contender: contender.to_owned(),
+        unit: Unit::CpuNanosecondsPerOperation,
+        rounds: Vec::new(),
+        note: Some(why.to_owned()),
+    }
+}

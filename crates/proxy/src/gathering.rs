@@ -1,0 +1,225 @@
+//! A client's connection that sends a head together with the body that follows it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora_core::protocols::l4::stream::Stream;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+/// What is held back at most, in bytes: most heads, and about what a packet takes.
+const HELD_BYTES_MAX: usize = 1460;
+
+/// A connection over which small writes wait for the next one.
+///
+/// pingora writes the head and each part of a body by calls of their own. Each call is a system call, a packet, and a
+/// wake-up of the client, and they are most of what a small hit costs. So what is small is held back until it is flushed,
+/// or until more comes: then both go out in one call, the latter without a copy. Whoever turns to reading waits for the
+/// client, who may wait for what is held: that is sent first.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    inner: Stream,
+    held: Vec<u8>,
+}
+
+impl Gathering {
+    pub(crate) fn new(inner: Stream) -> Self {
+        Self {
+            inner,
+            held: Vec::new(),
+        }
+    }
+
+    fn poll_send_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.held))?;
+            self.forget(sent)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes what was sent out of what is held.
+    fn forget(&mut self, sent_bytes: usize) -> io::Result<()> {
+        if sent_bytes == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.held.drain(..sent_bytes);
+        Ok(())
+    }
+}
+
+impl AsyncWrite for Gathering {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        loop {
+            if this.held.len() + data.len() <= HELD_BYTES_MAX {
+                this.held.extend_from_slice(data);
+                return Poll::Ready(Ok(data.len()));
+            }
+            if this.held.is_empty() {
+                return Pin::new(&mut this.inner).poll_write(cx, data);
+            }
+            let both = [IoSlice::new(&this.held), IoSlice::new(data)];
+            let sent = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, &both))?;
+            let of_held = sent.min(this.held.len());
+            this.forget(of_held)?;
+            if sent > of_held {
+                return Poll::Ready(Ok(sent - of_held));
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send_held(cx))?;
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send_held(cx))?;
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Gathering {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        if read.is_pending() && !self.held.is_empty() {
+            // A failure shows at the next write, or as the end of what is read.
+            let _ = self.as_mut().poll_flush(cx);
+        }
+        read
+    }
+}
+
+#[async_trait]
+impl Shutdown for Gathering {
+    async fn shutdown(&mut self) {
+        if let Err(e) = AsyncWriteExt::shutdown(self).await {
+            log::debug!("cannot shut a connection down: {e}");
+        }
+    }
+}
+
+#[async_trait]
+impl Peek for Gathering {
+    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        self.inner.try_peek(buffer).await
+    }
+}
+
+impl UniqueID for Gathering {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl Ssl for Gathering {}
+
+impl GetTimingDigest for Gathering {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+
+    fn get_read_pending_time(&self) -> Duration {
+        self.inner.get_read_pending_time()
+    }
+
+    fn get_write_pending_time(&self) -> Duration {
+        self.inner.get_write_pending_time()
+    }
+}
+
+impl GetProxyDigest for Gathering {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.inner.get_proxy_digest()
+    }
+
+    fn set_proxy_digest(&mut self, digest: ProxyDigest) {
+        self.inner.set_proxy_digest(digest);
+    }
+}
+
+impl GetSocketDigest for Gathering {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+
+    fn set_socket_digest(&mut self, digest: SocketDigest) {
+        self.inner.set_socket_digest(digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn pair() -> (Gathering, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        (Gathering::new(accepted.unwrap().0.into()), client.unwrap())
+    }
+
+    fn bytes(len: usize, seed: usize) -> Vec<u8> {
+        (0..len).map(|at| (at * 31 + seed) as u8).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_written_arrives_in_order_whatever_its_sizes() {
+        let (mut server, mut client) = pair().await;
+        let sizes = [1, 400, 1459, 1460, 1461, 0, 300, 1 << 20, 7, 2000, 5];
+        let written: Vec<Vec<u8>> = sizes.iter().map(|len| bytes(*len, *len)).collect();
+        let whole = written.concat();
+        let sending = async {
+            for part in &written {
+                server.write_all(part).await.unwrap();
+            }
+            AsyncWriteExt::shutdown(&mut server).await.unwrap();
+        };
+        let mut arrived = Vec::new();
+        let (_, read) = tokio::join!(sending, client.read_to_end(&mut arrived));
+        read.unwrap();
+        assert!(arrived == whole, "{} bytes of {}", arrived.len(), whole.len());
+    }
+
+    #[tokio::test]
+    async fn a_flush_sends_what_is_held() {
+        let (mut server, mut client) = pair().await;
+        server.write_all(b"head").await.unwrap();
+        assert_eq!(server.held, b"head");
+        server.flush().await.unwrap();
+        let mut arrived = [0; 4];
+        client.read_exact(&mut arrived).await.unwrap();
+        assert_eq!(&arrived, b"head");
+    }
+
+    /// A head would wait for the first byte of a slow body, and the client for the head.
+    #[tokio::test]
+    async fn who_waits_for_the_client_sends_first() {
+        let (mut server, mut client) = pair().await;
+        server.write_all(b"head").await.unwrap();
+        let answering = async {
+            let mut arrived = [0; 4];
+            client.read_exact(&mut arrived).await.unwrap();
+            client.write_all(&arrived).await.unwrap();
+        };
+        let mut answer = [0; 4];
+        let (_, read) = tokio::join!(answering, server.read_exact(&mut answer));
+        read.unwrap();
+        assert_eq!(&answer, b"head");
+    }
+}
