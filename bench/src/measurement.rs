@@ -28,6 +28,10 @@ pub enum Unit {
     NanosecondsPerOperation,
     /// CPU time of the contender's process per operation, in nanoseconds.
     CpuNanosecondsPerOperation,
+    /// Wall time that half of the operations stay below, in nanoseconds.
+    NanosecondsAtMedian,
+    /// Wall time that 99 of 100 operations stay below, in nanoseconds.
+    NanosecondsAtPercentile99,
     /// Operations per second.
     OperationsPerSecond,
     /// Bytes per second.

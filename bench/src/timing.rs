@@ -3,7 +3,7 @@
 use crate::Failure;
 use rustix::time::{ClockId, clock_gettime};
 use std::ops::Range;
-use std::sync::{Arc, Barrier, LazyLock};
+use std::sync::{Barrier, LazyLock};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -118,20 +118,23 @@ where
     B: Fn(Range<u64>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<(), Failure>>,
 {
-    let (ready, batch) = (Arc::new(Barrier::new(threads + 1)), &batch);
+    // Two barriers: the clock starts when all threads are there, and before any of them goes on.
+    let (ready, go, batch) = (Barrier::new(threads + 1), Barrier::new(threads + 1), &batch);
+    let (ready, go) = (&ready, &go);
     std::thread::scope(|scope| {
         let running: Vec<_> = parts(count, threads)
             .map(|part| {
-                let ready = ready.clone();
                 scope.spawn(move || {
                     let runtime = small_runtime();
                     ready.wait();
+                    go.wait();
                     runtime?.block_on(batch(part))
                 })
             })
             .collect();
         ready.wait();
         let stopwatch = Stopwatch::new();
+        go.wait();
         for thread in running {
             thread.join().map_err(|_| "a thread of the round panicked")??;
         }
@@ -152,6 +155,7 @@ fn parts(count: u64, parts: usize) -> impl Iterator<Item = Range<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]

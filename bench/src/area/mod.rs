@@ -11,9 +11,11 @@ use crate::comparison::{Comparison, Plan, compare};
 use crate::contender::{AnyContender, Operation, Task};
 use crate::measurement::Measurement;
 use crate::objects;
+use crate::report::words;
 use crate::timing::Concurrency;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What can be asked for, with what it is about.
 pub const AREAS: [(&str, &str); 6] = [
@@ -60,7 +62,7 @@ pub fn measure(area: &str, setting: Setting<'_>) -> Result<Vec<Measurement>, Fai
         "bridge" => bridge::measure(setting),
         "store" => store::measure(setting),
         "policy" => policy::measure(setting),
-        // The proxy's part of the suite joins here.
+        // `crate::proxy::measure(setting.quick)` joins here.
         "proxy" => Ok(Vec::new()),
         _ => Err(format!("no area \"{area}\"").into()),
     }
@@ -122,18 +124,21 @@ fn contest(
         concurrency: task.concurrency.count(),
         operations_max: (room_bytes / task.body.len().max(1) as u64).max(1),
     };
-    eprintln!(
-        "bench: {area}, {}, {} bytes, {} at a time",
-        what.operation,
-        task.body.len(),
-        what.concurrency
-    );
-    compare(
+    let started = Instant::now();
+    let measured = compare(
         &what,
         setting.plan(),
         contenders
             .iter()
             .map(|contender| contender.entrant(task))
             .collect(),
-    )
+    );
+    eprintln!(
+        "bench: {area}, {}, {}, {} at a time: {:.1?}",
+        what.operation,
+        words::size(task.body.len() as u64),
+        what.concurrency,
+        started.elapsed()
+    );
+    measured
 }

@@ -163,7 +163,7 @@ impl Subject for Fjall {
     }
 
     fn note(&self, _operation: Operation) -> Option<&'static str> {
-        Some(AS_BLOB)
+        Some("meta as undecoded bytes, body in one piece; what was written last is read from its memory")
     }
 
     async fn get(&self, id: u64) -> Result<Option<usize>, Failure> {

@@ -86,6 +86,8 @@ fn is_less_better(unit: Unit) -> bool {
     match unit {
         Unit::NanosecondsPerOperation
         | Unit::CpuNanosecondsPerOperation
+        | Unit::NanosecondsAtMedian
+        | Unit::NanosecondsAtPercentile99
         | Unit::BytesPerEntry
         | Unit::Bytes
         | Unit::Ratio => true,

@@ -1,6 +1,7 @@
 //! Where and when something was measured, and in which versions.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::process::Command;
@@ -105,10 +106,14 @@ fn peers(lock: &str) -> Vec<String> {
         let quoted = line.strip_prefix(field)?.strip_prefix(" = \"")?;
         quoted.strip_suffix('"').map(str::to_owned)
     };
-    let names = lock.lines().zip(lock.lines().skip(1));
-    names
+    let pairs = lock.lines().zip(lock.lines().skip(1));
+    // Of several versions, the newest comes last in a lock file.
+    let versions: BTreeMap<_, _> = pairs
         .filter_map(|(name, version)| Some((value(name, "name")?, value(version, "version")?)))
         .filter(|(name, _)| PACKAGES.contains(&name.as_str()))
+        .collect();
+    versions
+        .into_iter()
         .map(|(name, version)| format!("{name} {version}"))
         .collect()
 }

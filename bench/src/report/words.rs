@@ -6,7 +6,7 @@ use crate::measurement::Unit;
 pub fn size(bytes: u64) -> String {
     const STEPS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     match STEPS.iter().find(|(step, _)| bytes >= *step) {
-        Some((step, name)) if bytes % step == 0 => format!("{} {name}", bytes / step),
+        Some((step, name)) if bytes.is_multiple_of(*step) => format!("{} {name}", bytes / step),
         Some((step, name)) => format!("{} {name}", significant(bytes as f64 / *step as f64)),
         None => format!("{bytes} B"),
     }
@@ -15,7 +15,10 @@ pub fn size(bytes: u64) -> String {
 /// A value with its unit.
 pub fn value(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::NanosecondsPerOperation | Unit::CpuNanosecondsPerOperation => time(value),
+        Unit::NanosecondsPerOperation
+        | Unit::CpuNanosecondsPerOperation
+        | Unit::NanosecondsAtMedian
+        | Unit::NanosecondsAtPercentile99 => time(value),
         Unit::OperationsPerSecond => format!("{}/s", scaled(value)),
         Unit::BytesPerSecond => format!("{}B/s", scaled(value)),
         Unit::BytesPerEntry => format!("{value:.0} B"),

@@ -19,7 +19,16 @@ const MEM_CACHE: &str = "MemCache";
 
 /// All of them.
 pub fn goals() -> Vec<Goal> {
-    [memory(), disk_hits(), disk_writes(), disk_whole(), bridge()].concat()
+    [
+        memory(),
+        disk_hits(),
+        disk_writes(),
+        disk_whole(),
+        bridge(),
+        proxy_with_other_stores(),
+        proxy_and_the_field(),
+    ]
+    .concat()
 }
 
 fn pick(area: &'static str, operation: &str, size_bytes: u64, contender: &'static str) -> Pick {
@@ -65,9 +74,9 @@ fn memory() -> Vec<Goal> {
         concurrency: threads,
         ..hit.clone()
     };
-    let per_entry = Pick {
+    let per_entry = |contender| Pick {
         unit: Unit::BytesPerEntry,
-        ..pick("memory", "memory per entry", KIB, MEMORY)
+        ..pick("memory", "memory per entry", KIB, contender)
     };
     vec![
         goal(
@@ -85,8 +94,13 @@ fn memory() -> Vec<Goal> {
         ),
         goal(
             "forebay-memory: at most 450 bytes an entry beyond its body",
-            Value::Of(per_entry),
+            Value::Of(per_entry(MEMORY)),
             Bound::AtMost(450.0),
+        ),
+        goal(
+            "forebay-memory, bridge: no more bytes an entry than MemCache",
+            Value::Ratio(per_entry(MEMORY_BRIDGE), per_entry(MEM_CACHE)),
+            Bound::AtMost(1.0),
         ),
     ]
 }
@@ -227,5 +241,52 @@ fn bridge() -> Vec<Goal> {
             Bound::AtMost(2500.0),
         ),
     ]);
+    goals
+}
+
+const PROXY_SIZES: [u64; 4] = [KIB, 16 * KIB, 128 * KIB, MIB];
+const PROXY_MEMORY: &str = "forebay-proxy in memory";
+const PROXY_DISK: &str = "forebay-proxy on disk";
+
+/// One contender's CPU time per request is to be at most such a share of another's.
+fn leaner(operation: &str, size: u64, ours: &'static str, other: &'static str, share: f64) -> Goal {
+    let of = |contender| Pick {
+        concurrency: 32,
+        unit: CPU,
+        ..pick("proxy", operation, size, contender)
+    };
+    let size = words::size(size);
+    let what = format!("{ours}: CPU time per {operation} of {size} at most {share} of {other}'s");
+    goal(what, Value::Ratio(of(ours), of(other)), Bound::AtMost(share))
+}
+
+fn proxy_with_other_stores() -> Vec<Goal> {
+    let other = "the same proxy with MemCache";
+    let mut goals = Vec::new();
+    for (at, size) in PROXY_SIZES.into_iter().enumerate() {
+        let in_memory = if size < 128 * KIB { 0.8 } else { 0.7 };
+        let on_disk = if at == 0 { 0.85 } else { 1.0 };
+        goals.push(leaner("hit one", size, PROXY_MEMORY, other, in_memory));
+        goals.push(leaner("hit one", size, PROXY_DISK, other, on_disk));
+        goals.push(leaner("fill", size, PROXY_DISK, other, 0.6));
+    }
+    goals
+}
+
+fn proxy_and_the_field() -> Vec<Goal> {
+    let mut goals = Vec::new();
+    for size in PROXY_SIZES {
+        let small = ["Varnish", "Squid"].iter();
+        let large = ["nginx", "Apache Traffic Server"]
+            .iter()
+            .filter(|_| size >= 128 * KIB);
+        for other in small.chain(large) {
+            goals.push(leaner("hit one", size, PROXY_MEMORY, other, 1.0));
+        }
+        for other in ["nginx", "Varnish", "Squid"] {
+            goals.push(leaner("fill", size, PROXY_DISK, other, 1.0));
+        }
+        goals.push(leaner("fill", size, PROXY_DISK, "Apache Traffic Server", 1.2));
+    }
     goals
 }

@@ -60,9 +60,9 @@ fn draw_bar(svg: &mut Svg, axis: &Axis<'_>, bar: &Bar, y: f64) {
     let (from, to) = (axis.x(axis.origin), axis.x(bar.value));
     let is_worse = bar.value < axis.origin;
     let colour = match (is_worse, bar.is_ours) {
-        (true, _) => "c8 fill",
-        (false, true) => "c0 fill",
-        (false, false) => "c6 fill",
+        (true, _) => "f8",
+        (false, true) => "f0",
+        (false, false) => "f6",
     };
     svg.bar(
         from.min(to),

@@ -1,6 +1,6 @@
 //! A plot of lines over the size of the object, both axes logarithmic.
 
-use super::svg::{Anchor, COLOURS, Svg};
+use super::svg::{Anchor, OTHERS, Svg};
 use crate::report::words;
 
 /// One contender.
@@ -34,26 +34,22 @@ pub(super) fn draw(title: &str, series: &[Series]) -> String {
     );
     grid(&mut svg, points().map(|point| point.0), &sizes, &times);
     let mut labels = Vec::new();
-    let mut colour = 0;
+    let mut others = 0;
     for series in series {
-        let class = match series.is_ours && !labels.iter().any(|(_, _, class, _)| class == "c0") {
-            true => "c0".to_owned(),
-            false => {
-                colour = 1 + colour % (COLOURS - 1);
-                format!("c{colour}")
-            }
-        };
+        let is_first_of_ours = series.is_ours && !labels.iter().any(|(_, _, colour, _)| *colour == 0);
+        let of_line = if is_first_of_ours { 0 } else { 1 + others % OTHERS };
+        others += usize::from(!is_first_of_ours);
         let at: Vec<_> = series
             .points
             .iter()
             .map(|(x, y)| (sizes.at(*x), times.at(*y)))
             .collect();
         let width = if series.is_ours { 3.0 } else { 1.5 };
-        svg.path(&at, &format!("{class} line"), width);
+        svg.path(&at, &format!("l{of_line} line"), width);
         at.iter()
-            .for_each(|point| svg.dot(*point, &format!("{class} fill")));
+            .for_each(|point| svg.dot(*point, &format!("f{of_line}")));
         if let Some((_, y)) = at.last() {
-            labels.push((*y, series.name.clone(), class, series.is_ours));
+            labels.push((*y, series.name.clone(), of_line, series.is_ours));
         }
     }
     name(&mut svg, labels);
@@ -93,7 +89,7 @@ fn round_time(nanoseconds: f64) -> String {
 }
 
 /// Names at the ends of the lines, moved apart where they would overlap.
-fn name(svg: &mut Svg, mut labels: Vec<(f64, String, String, bool)>) {
+fn name(svg: &mut Svg, mut labels: Vec<(f64, String, usize, bool)>) {
     labels.sort_by(|a, b| a.0.total_cmp(&b.0));
     for at in 1..labels.len() {
         labels[at].0 = labels[at].0.max(labels[at - 1].0 + LABEL_STEP);
@@ -110,7 +106,7 @@ fn name(svg: &mut Svg, mut labels: Vec<(f64, String, String, bool)>) {
             RIGHT + 12.0,
             y + 4.0,
             &name,
-            &format!("{colour} fill{weight}"),
+            &format!("f{colour}{weight}"),
             Anchor::Start,
         );
     }

@@ -2,19 +2,45 @@
 
 use std::fmt::Write;
 
-/// The look: an own background, so that no page's background matters, and colours for both schemes.
-const STYLE: &str = "\
-.page{fill:#fff}.ink{fill:#1f2328}.faint{fill:#59636e}.rule{stroke:#d1d9e0}.one{stroke:#59636e;stroke-dasharray:4 3}\
-.c0{--c:#0969da}.c1{--c:#1a7f37}.c2{--c:#bc4c00}.c3{--c:#8250df}.c4{--c:#bf3989}.c5{--c:#7d4e00}.c6{--c:#57606a}\
-.c7{--c:#0a7b83}.c8{--c:#cf222e}\
-@media(prefers-color-scheme:dark){.page{fill:#0d1117}.ink{fill:#f0f6fc}.faint{fill:#9198a1}.rule{stroke:#3d444d}\
-.one{stroke:#9198a1}.c0{--c:#58a6ff}.c1{--c:#3fb950}.c2{--c:#f0883e}.c3{--c:#bc8cff}.c4{--c:#f778ba}.c5{--c:#d29922}\
-.c6{--c:#8b949e}.c7{--c:#39c5cf}.c8{--c:#ff7b72}}\
-.fill{fill:var(--c)}.line{stroke:var(--c);fill:none}\
-text{font:13px system-ui,-apple-system,'Segoe UI',sans-serif}.title{font-size:15px;font-weight:600}.bold{font-weight:600}";
+/// The look: a background of its own, so that no page's background matters, in the scheme that the reader has.
+const SHAPES: &str = "text{font:13px system-ui,-apple-system,'Segoe UI',sans-serif}\
+.title{font-size:15px;font-weight:600}.bold{font-weight:600}.line{fill:none}.one{stroke-dasharray:4 3}";
+const LIGHT: [&str; 4] = ["#ffffff", "#1f2328", "#59636e", "#d1d9e0"];
+const DARK: [&str; 4] = ["#0d1117", "#f0f6fc", "#9198a1", "#3d444d"];
 
-/// How many colours there are besides the first, which is ours.
-pub(super) const COLOURS: usize = 9;
+/// Colours of contenders, each for light and for dark; the first is ours, the last says that ours is behind.
+const COLOURS: [(&str, &str); 9] = [
+    ("#0969da", "#58a6ff"),
+    ("#1a7f37", "#3fb950"),
+    ("#bc4c00", "#f0883e"),
+    ("#8250df", "#bc8cff"),
+    ("#bf3989", "#f778ba"),
+    ("#7d4e00", "#d29922"),
+    ("#57606a", "#8b949e"),
+    ("#0a7b83", "#39c5cf"),
+    ("#cf222e", "#ff7b72"),
+];
+
+/// How many colours there are for others than ours.
+pub(super) const OTHERS: usize = COLOURS.len() - 2;
+
+fn style() -> String {
+    let dark = scheme(DARK, |(_, dark)| dark);
+    let light = scheme(LIGHT, |(light, _)| light);
+    format!("{SHAPES}{light}@media(prefers-color-scheme:dark){{{dark}}}")
+}
+
+fn scheme(
+    [page, ink, faint, rule]: [&str; 4],
+    of: fn((&'static str, &'static str)) -> &'static str,
+) -> String {
+    let page = format!(
+        ".page{{fill:{page}}}.ink{{fill:{ink}}}.faint{{fill:{faint}}}.rule{{stroke:{rule}}}.one{{stroke:{faint}}}"
+    );
+    let colours = COLOURS.into_iter().map(of).enumerate();
+    let classes = colours.map(|(at, colour)| format!(".f{at}{{fill:{colour}}}.l{at}{{stroke:{colour}}}"));
+    page + &classes.collect::<String>()
+}
 
 /// Where a text stands to its point.
 #[derive(Debug, Clone, Copy)]
@@ -90,8 +116,9 @@ impl Svg {
         } = self;
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-             height=\"{height}\" role=\"img\">\n<style>{STYLE}</style>\n\
-             <rect class=\"page\" width=\"{width}\" height=\"{height}\" rx=\"6\"/>\n{content}</svg>\n"
+             height=\"{height}\" role=\"img\">\n<style>{}</style>\n\
+             <rect class=\"page\" width=\"{width}\" height=\"{height}\" rx=\"6\"/>\n{content}</svg>\n",
+            style()
         )
     }
 
