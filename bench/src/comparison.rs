@@ -20,7 +20,7 @@ pub struct Plan {
 impl Plan {
     /// The plan of a whole run, or of a quick one.
     pub fn new(quick: bool) -> Self {
-        let (rounds, round_ms) = if quick { (3, 15) } else { (9, 60) };
+        let (rounds, round_ms) = if quick { (3, 15) } else { (7, 60) };
         Plan {
             rounds,
             round: Duration::from_millis(round_ms),

@@ -5,7 +5,7 @@ use crate::Failure;
 use crate::contender::files::{Append, FilePerObject, Into, Pread, TokioFs};
 use crate::contender::native::Native;
 use crate::contender::{AnyContender, Operation, Pages, Task, contender};
-use crate::measurement::Measurement;
+use crate::measurement::{Measurement, Unit};
 use crate::objects;
 use crate::timing::{Concurrency, cores};
 use forebay_disk::DiskOptions;
@@ -94,6 +94,9 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
         measured.extend(ask(Operation::UpdateMeta, one, FILL_ROOM_BYTES, &stores));
         measured.extend(ask(Operation::Purge, one, FILL_ROOM_BYTES / 16, &stores));
     }
+    if size == SIZES[0] {
+        measured.extend(system_calls(stores[0], size)?);
+    }
     if size >= 1 << 20 {
         for followers in [1, 10, 100] {
             let operation = Operation::Follow(followers);
@@ -101,6 +104,37 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
         }
     }
     Ok(measured)
+}
+
+/// How many `read`s and `write`s an operation takes, of whatever kind they are.
+fn system_calls(ours: &AnyContender, size: usize) -> Result<Vec<Measurement>, Failure> {
+    const OPERATIONS: u64 = 10_000;
+    let count = |operation: Operation| {
+        let asked = task(operation, Concurrency::Threads(1), size);
+        let mut work = ours.entrant(&asked).work?;
+        let before = read_and_write_calls()?;
+        work(OPERATIONS)?;
+        let calls = read_and_write_calls()? - before;
+        Ok(Measurement {
+            area: AREA,
+            operation: format!("system calls of a {}", asked.operation.name()),
+            size_bytes: None,
+            concurrency: 1,
+            contender: ours.name().to_owned(),
+            unit: Unit::Ratio,
+            rounds: vec![calls as f64 / OPERATIONS as f64],
+            note: Some("reads and writes, by the kernel's count".to_owned()),
+        })
+    };
+    [Operation::Hit, Operation::Miss].into_iter().map(count).collect()
+}
+
+fn read_and_write_calls() -> Result<u64, Failure> {
+    let io = std::fs::read_to_string("/proc/self/io")?;
+    let calls = io
+        .lines()
+        .filter_map(|line| line.strip_prefix("syscr: ").or(line.strip_prefix("syscw: ")));
+    Ok(calls.filter_map(|count| count.parse::<u64>().ok()).sum())
 }
 
 fn writes(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure> {

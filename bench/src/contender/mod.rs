@@ -15,6 +15,7 @@ use crate::comparison::Entrant;
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 pub use task::{Operation, Pages, Task};
 
 /// Something that keeps objects under ids. To add a contender, write this for it and name it in an area.
@@ -86,8 +87,8 @@ pub trait Contender {
     /// Stores objects of this body under the ids from 0 on.
     fn store(&self, count: u64, body: &Bytes) -> Result<(), Failure>;
 
-    /// Removes the objects of these ids, where it can.
-    fn clear(&self, ids: Range<u64>);
+    /// Removes all that it was given, where it can.
+    fn clear(&self);
 }
 
 /// A contender to be named in several comparisons.
@@ -95,38 +96,51 @@ pub type AnyContender = Arc<dyn Contender>;
 
 /// A subject as a contender.
 pub fn contender<S: Subject>(subject: S) -> AnyContender {
-    Arc::new(Entered(Arc::new(subject)))
+    Arc::new(Entered {
+        subject: Arc::new(subject),
+        ids: Arc::default(),
+    })
 }
 
-struct Entered<S>(Arc<S>);
+struct Entered<S> {
+    subject: Arc<S>,
+    /// The least id that nothing was stored under.
+    ids: Arc<AtomicU64>,
+}
 
 impl<S: Subject> Contender for Entered<S> {
     fn name(&self) -> &str {
-        self.0.name()
+        self.subject.name()
     }
 
     fn entrant(&self, task: &Task) -> Entrant {
+        let keeps_all = task.operation == Operation::Mixed && !self.subject.is_bounded();
+        let note = match keeps_all {
+            true => Some("makes no room: sooner or later everything is a hit"),
+            false => self.subject.note(task.operation),
+        };
         Entrant {
-            contender: self.0.name().to_owned(),
-            note: self.0.note(task.operation).map(str::to_owned),
-            work: task::work(&self.0, task),
+            contender: self.subject.name().to_owned(),
+            note: note.map(str::to_owned),
+            work: task::work(&self.subject, task, &self.ids),
         }
     }
 
     fn store(&self, count: u64, body: &Bytes) -> Result<(), Failure> {
+        self.ids.fetch_max(count, Ordering::Relaxed);
         task::block_on(async {
             for id in 0..count {
-                self.0.put(id, body).await?;
+                self.subject.put(id, body).await?;
             }
-            self.0.settle().await
+            self.subject.settle().await
         })
     }
 
-    fn clear(&self, ids: Range<u64>) {
+    fn clear(&self) {
         // Of those that cannot remove, nothing is left once they are dropped.
         let _: Result<(), Failure> = task::block_on(async {
-            for id in ids {
-                self.0.remove(id).await?;
+            for id in 0..self.ids.load(Ordering::Relaxed) {
+                self.subject.remove(id).await?;
             }
             Ok(())
         });

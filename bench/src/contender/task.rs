@@ -79,12 +79,16 @@ pub(super) fn middle(size_bytes: usize) -> Range<usize> {
 }
 
 /// The loop that a round runs.
-pub(super) fn work<S: Subject>(subject: &Arc<S>, task: &Task) -> Result<Work, Failure> {
+pub(super) fn work<S: Subject>(subject: &Arc<S>, task: &Task, ids: &Arc<AtomicU64>) -> Result<Work, Failure> {
     probe(subject, task)?;
+    let ids = ids.clone();
     let (subject, task) = (subject.clone(), task.clone());
     let next = Arc::new(AtomicU64::new(0));
     Ok(Box::new(move |count| {
         let first = next.fetch_add(count, Ordering::Relaxed);
+        if let Operation::Fill(_) | Operation::Mixed = task.operation {
+            ids.fetch_max((first + count).max(task.objects), Ordering::Relaxed);
+        }
         if task.operation == Operation::Purge {
             let subject = subject.clone();
             let ids = 0..count;

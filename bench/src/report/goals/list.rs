@@ -112,6 +112,10 @@ fn disk_hits() -> Vec<Goal> {
         unit: CPU,
         ..hit(KIB, contender)
     };
+    let calls = |operation| Pick {
+        unit: Unit::Ratio,
+        ..pick("disk", operation, 0, DISK)
+    };
     let mut goals = vec![goal(
         "forebay-disk: hit of 1 KiB at most 1.5 µs beyond one preadv2",
         Value::Beyond(hit(KIB, DISK), hit(KIB, "preadv2")),
@@ -127,6 +131,16 @@ fn disk_hits() -> Vec<Goal> {
             "forebay-disk: miss under 300 ns",
             Value::Of(pick("disk", "miss", 0, DISK)),
             Bound::AtMost(300.0),
+        ),
+        goal(
+            "forebay-disk: a miss takes no system call",
+            Value::Of(calls("system calls of a miss")),
+            Bound::AtMost(0.01),
+        ),
+        goal(
+            "forebay-disk: a hit takes one system call",
+            Value::Of(calls("system calls of a hit")),
+            Bound::AtMost(1.01),
         ),
         goal(
             "forebay-disk: 32 hits of 1 KiB in flight take at most a fifth of foyer's CPU time",
