@@ -1,6 +1,6 @@
 //! Both stores through pingora's trait, beside pingora's `MemCache` and the native calls.
 
-use super::{ROOMY_BYTES, SIZES, Setting, contest, object_count, task};
+use super::{ROOMY_BYTES, SIZES, Setting, contest, full_bytes, object_count, task};
 use crate::Failure;
 use crate::contender::native::Native;
 use crate::contender::pingora::Pingora;
@@ -15,7 +15,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 const AREA: &str = "bridge";
-const FULL_BYTES: u64 = 128 << 20;
 const FILL_ROOM_BYTES: u64 = 32 << 20;
 
 pub(super) fn measure(setting: Setting<'_>) -> Result<Vec<Measurement>, Failure> {
@@ -124,12 +123,12 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
 fn writes(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure> {
     let body = objects::body(size);
     let mut measured = Vec::new();
-    for (pages, capacity_bytes) in [(Pages::Fresh, ROOMY_BYTES), (Pages::Warm, FULL_BYTES)] {
+    for (pages, capacity_bytes) in [(Pages::Fresh, ROOMY_BYTES), (Pages::Warm, full_bytes(size))] {
         let dir = setting.folder("bridge")?;
         let field = Field::new(dir.path(), capacity_bytes, object_count(size))?;
         if pages == Pages::Warm {
             for contender in field.through_pingora() {
-                contender.store(FULL_BYTES / size as u64 + 8, &body)?;
+                contender.store_full(capacity_bytes, object_count(size), &body)?;
             }
         }
         let fill = task(Operation::Fill(pages), Concurrency::Threads(1), size);

@@ -1,6 +1,6 @@
 //! The disk store beside bare system calls and the stores on disk.
 
-use super::{ROOMY_BYTES, SIZES, Setting, contest, object_count, task};
+use super::{ROOMY_BYTES, SIZES, Setting, contest, full_bytes, object_count, task};
 use crate::Failure;
 use crate::contender::files::{Append, FilePerObject, Into, Pread, TokioFs};
 use crate::contender::native::Native;
@@ -13,8 +13,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 const AREA: &str = "disk";
-/// What the stores hold that are measured full.
-const FULL_BYTES: u64 = 256 << 20;
 /// What a round of fills may write.
 const FILL_ROOM_BYTES: u64 = 32 << 20;
 /// As many loads at a time as the tables of the design have.
@@ -39,11 +37,11 @@ fn ours(dir: &Path, capacity_bytes: u64, keys: u64) -> Result<AnyContender, Fail
 
 /// The stores of others.
 #[cfg(feature = "peers")]
-fn peers(dir: &Path, capacity_bytes: u64) -> Result<Vec<AnyContender>, Failure> {
+fn peers(dir: &Path, capacity_bytes: u64, size: usize) -> Result<Vec<AnyContender>, Failure> {
     use crate::contender::foyer::Foyer;
     use crate::contender::stores::{Cacache, Fjall, Redb};
     Ok(vec![
-        contender(Foyer::new(dir, capacity_bytes)?),
+        contender(Foyer::new(dir, capacity_bytes, size)?),
         contender(Cacache::new(dir)?),
         contender(Redb::new(dir, 64 << 20)?),
         contender(Fjall::new(dir, 64 << 20)?),
@@ -51,7 +49,7 @@ fn peers(dir: &Path, capacity_bytes: u64) -> Result<Vec<AnyContender>, Failure> 
 }
 
 #[cfg(not(feature = "peers"))]
-fn peers(_dir: &Path, _capacity_bytes: u64) -> Result<Vec<AnyContender>, Failure> {
+fn peers(_dir: &Path, _capacity_bytes: u64, _size: usize) -> Result<Vec<AnyContender>, Failure> {
     Ok(Vec::new())
 }
 
@@ -62,7 +60,7 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
         ours(dir, ROOMY_BYTES, 2 * count)?,
         contender(FilePerObject::new(dir)?),
     ];
-    stores.extend(peers(dir, ROOMY_BYTES)?);
+    stores.extend(peers(dir, ROOMY_BYTES, size)?);
     let tokio = contender(TokioFs::new(dir)?);
     for store in stores.iter().chain([&tokio]) {
         store.store(count, &body)?;
@@ -139,7 +137,7 @@ fn read_and_write_calls() -> Result<u64, Failure> {
 
 fn writes(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure> {
     let mut measured = Vec::new();
-    for (pages, capacity_bytes) in [(Pages::Fresh, ROOMY_BYTES), (Pages::Warm, FULL_BYTES)] {
+    for (pages, capacity_bytes) in [(Pages::Fresh, ROOMY_BYTES), (Pages::Warm, full_bytes(size))] {
         // A writer alone, and eight of them, whose records can share a write.
         for writers in [Concurrency::Threads(1), Concurrency::InFlight(8)] {
             let eight = writers != Concurrency::Threads(1);
@@ -151,15 +149,13 @@ fn writes(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure
             let mut stores = vec![ours(dir, capacity_bytes, 0)?, contender(FilePerObject::new(dir)?)];
             stores.push(match pages {
                 Pages::Fresh => contender(Append::fresh(dir)?),
-                Pages::Warm => contender(Append::warm(dir, FULL_BYTES)?),
+                Pages::Warm => contender(Append::warm(dir, capacity_bytes)?),
             });
-            stores.extend(peers(dir, capacity_bytes)?);
+            stores.extend(peers(dir, capacity_bytes, size)?);
             let body = objects::body(size);
             if pages == Pages::Warm {
-                let bounded_full = FULL_BYTES / size as u64 + 8;
-                stores[0].store(bounded_full, &body)?;
-                for store in &stores[1..] {
-                    store.store(object_count(size), &body)?;
+                for store in &stores {
+                    store.store_full(capacity_bytes, object_count(size), &body)?;
                 }
             }
             let fill = task(Operation::Fill(pages), writers, size);
@@ -183,8 +179,7 @@ fn mixed(setting: Setting<'_>) -> Result<Vec<Measurement>, Failure> {
     };
     let (dir, capacity_bytes) = (setting.folder("disk")?, objects / 4 * (size as u64 + 1024));
     let mut stores = vec![ours(dir.path(), capacity_bytes, objects)?];
-    // Its blocks are 32 MiB: two of them are as near as it comes to the bound.
-    stores.extend(peers(dir.path(), capacity_bytes)?);
+    stores.extend(peers(dir.path(), capacity_bytes, size)?);
     let stores: Vec<_> = stores.iter().collect();
     Ok(contest(AREA, setting, &mixed, u64::MAX, &stores))
 }

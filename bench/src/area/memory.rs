@@ -1,6 +1,6 @@
 //! The memory store beside bare memory and the memory caches.
 
-use super::{ROOMY_BYTES, Setting, contest, object_count, task};
+use super::{ROOMY_BYTES, Setting, contest, full_bytes, object_count, task};
 use crate::Failure;
 use crate::child;
 use crate::contender::memory::{CloneLimit, CopyLimit, QuickCache};
@@ -13,8 +13,6 @@ use forebay_memory::MemoryOptions;
 use std::sync::Arc;
 
 const AREA: &str = "memory";
-/// What the caches hold that are measured full.
-const FULL_BYTES: u64 = 256 << 20;
 /// What a round of fills may write.
 const FILL_ROOM_BYTES: u64 = 64 << 20;
 const UNBOUNDED: u64 = u64::MAX;
@@ -86,11 +84,11 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
 
 fn writes(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure> {
     let (body, mut measured) = (objects::body(size), Vec::new());
-    for (pages, capacity_bytes) in [(Pages::Fresh, ROOMY_BYTES), (Pages::Warm, FULL_BYTES)] {
+    for (pages, capacity_bytes) in [(Pages::Fresh, ROOMY_BYTES), (Pages::Warm, full_bytes(size))] {
         let mut contenders = caches(capacity_bytes, size)?;
         if pages == Pages::Warm {
             for cache in &contenders {
-                cache.store(FULL_BYTES / size as u64 + 16, &body)?;
+                cache.store_full(capacity_bytes, object_count(size), &body)?;
             }
         }
         contenders.push(contender(CopyLimit::new(0, &body)));

@@ -97,6 +97,11 @@ fn object_count(size_bytes: usize) -> u64 {
     ((64 << 20) / size_bytes as u64).clamp(4, 1009)
 }
 
+/// What the stores hold that are measured full: the less, the smaller its objects, since it has to be filled first.
+fn full_bytes(size_bytes: usize) -> u64 {
+    (size_bytes as u64 * 4096).clamp(32 << 20, 256 << 20)
+}
+
 /// One operation on objects of one size.
 fn task(operation: Operation, concurrency: Concurrency, size_bytes: usize) -> Task {
     Task {

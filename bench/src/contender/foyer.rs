@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use foyer::{BlockEngineConfig, DeviceBuilder, FsDeviceBuilder, HybridCache, HybridCacheBuilder, Load};
 use std::path::Path;
 
-/// The largest object and its place in a block.
-const BLOCK_BYTES: usize = 32 << 20;
+/// A block holds one object at least, and a small cache needs more than a few blocks.
+const BLOCK_BYTES: (usize, usize) = (4 << 20, 32 << 20);
 
 /// foyer, of which only the disk is used: its memory holds nothing.
 pub struct Foyer {
@@ -18,15 +18,16 @@ pub struct Foyer {
 }
 
 impl Foyer {
-    /// Bounded in bytes, in a directory of its own.
-    pub fn new(dir: &Path, capacity_bytes: u64) -> Result<Self, Failure> {
+    /// Bounded in bytes, in a directory of its own, for objects of this size.
+    pub fn new(dir: &Path, capacity_bytes: u64, size_bytes: usize) -> Result<Self, Failure> {
         let device = FsDeviceBuilder::new(dir.join("foyer"))
             .with_capacity(capacity_bytes as usize)
             .build()?;
+        let block_bytes = (2 * size_bytes).clamp(BLOCK_BYTES.0, BLOCK_BYTES.1);
         let engine = BlockEngineConfig::new(device)
-            .with_block_size(BLOCK_BYTES)
-            .with_buffer_pool_size(4 * BLOCK_BYTES)
-            .with_submit_queue_size_threshold(16 * BLOCK_BYTES);
+            .with_block_size(block_bytes)
+            .with_buffer_pool_size(4 * block_bytes)
+            .with_submit_queue_size_threshold(16 * block_bytes);
         let build = HybridCacheBuilder::new()
             .memory(1)
             .storage()

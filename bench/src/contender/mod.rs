@@ -87,6 +87,9 @@ pub trait Contender {
     /// Stores objects of this body under the ids from 0 on.
     fn store(&self, count: u64, body: &Bytes) -> Result<(), Failure>;
 
+    /// Makes it full: what is bounded gets objects until it evicts, what is not gets so many.
+    fn store_full(&self, capacity_bytes: u64, objects: u64, body: &Bytes) -> Result<(), Failure>;
+
     /// Removes all that it was given, where it can.
     fn clear(&self);
 }
@@ -134,6 +137,18 @@ impl<S: Subject> Contender for Entered<S> {
             }
             self.subject.settle().await
         })
+    }
+
+    fn store_full(&self, capacity_bytes: u64, objects: u64, body: &Bytes) -> Result<(), Failure> {
+        let until_full = capacity_bytes / body.len() as u64 + 8;
+        self.store(
+            if self.subject.is_bounded() {
+                until_full
+            } else {
+                objects
+            },
+            body,
+        )
     }
 
     fn clear(&self) {
