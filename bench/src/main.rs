@@ -68,6 +68,8 @@ fn run(flags: &Flags) -> Result<(), Failure> {
         for name in known {
             if flags.areas.is_empty() || flags.areas.iter().any(|area| area == name) {
                 report.replace(name, area::measure(name, setting)?, flags.quick);
+                // What is measured stays, whatever becomes of the areas after it.
+                report.write(&flags.out)?;
             }
         }
     }

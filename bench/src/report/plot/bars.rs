@@ -22,7 +22,7 @@ pub(super) enum Scale {
 }
 
 const WIDTH: f64 = 760.0;
-const LEFT: f64 = 200.0;
+const LEFT: f64 = 230.0;
 const RIGHT: f64 = WIDTH - 80.0;
 const TOP: f64 = 48.0;
 const STEP: f64 = 20.0;

@@ -95,7 +95,7 @@ pub fn all(figures: &[&Figure]) -> Vec<(String, String)> {
         plots.push((
             "policy.svg".to_owned(),
             bars::draw(
-                "Hit ratio with room for a tenth of the objects",
+                "Hit ratio, with room for an eighth of the objects",
                 &hit_ratios,
                 &bars::Scale::Share,
             ),

@@ -8,7 +8,7 @@ const SHAPES: &str = "text{font:13px system-ui,-apple-system,'Segoe UI',sans-ser
 const LIGHT: [&str; 4] = ["#ffffff", "#1f2328", "#59636e", "#d1d9e0"];
 const DARK: [&str; 4] = ["#0d1117", "#f0f6fc", "#9198a1", "#3d444d"];
 
-/// Colours of contenders, each for light and for dark; the first is ours, the last says that ours is behind.
+/// Colours of contenders, each for light and for dark; the first is ours; of a bar, the last says that ours is behind.
 const COLOURS: [(&str, &str); 9] = [
     ("#0969da", "#58a6ff"),
     ("#1a7f37", "#3fb950"),
@@ -22,7 +22,7 @@ const COLOURS: [(&str, &str); 9] = [
 ];
 
 /// How many colours there are for others than ours.
-pub(super) const OTHERS: usize = COLOURS.len() - 2;
+pub(super) const OTHERS: usize = COLOURS.len() - 1;
 
 fn style() -> String {
     let dark = scheme(DARK, |(_, dark)| dark);
