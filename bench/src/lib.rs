@@ -1,4 +1,16 @@
 //! Ours and the peers, measured side by side: what `cargo xtask bench` runs.
 
+pub mod area;
+pub mod child;
+pub mod comparison;
+pub mod contender;
 pub mod measurement;
+pub mod objects;
+pub mod policy;
 pub mod proxy;
+pub mod report;
+pub mod stats;
+pub mod timing;
+
+/// Why something could not be measured.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -22,7 +22,7 @@ pub struct Measurement {
 }
 
 /// The unit of a measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Unit {
     /// Wall time per operation, in nanoseconds.
     NanosecondsPerOperation,
@@ -40,4 +40,8 @@ pub enum Unit {
     BytesPerEntry,
     /// Share of lookups that hit, 0 to 1.
     HitRatio,
+    /// Bytes, for instance of resident memory.
+    Bytes,
+    /// A number without a unit.
+    Ratio,
 }

@@ -1,5 +1,6 @@
 //! What this repository can do, as commands: dispatch only.
 
+mod bench;
 mod checks;
 mod conformance;
 mod demo;
@@ -36,7 +37,11 @@ usage: cargo xtask <command>
   guards [--update]       instructions of the hot paths, counted by valgrind, against the figures in
                           bench/guards/instructions.toml; --update writes them down anew
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
-                          --keep leaves both running and prints what to try";
+                          --keep leaves both running and prints what to try
+  bench [AREA..]          ours and the peers, measured side by side; without an area, all of them;
+                          tables on the terminal, and a report with plots in target/bench/;
+                          --quick is rough and short, --list names the areas
+  bench --readme [AREA..] the same with the report in docs/bench/ and its plots and ratios in README.md";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -53,6 +58,7 @@ fn main() -> ExitCode {
         "mutants" => shell::exit(mutants::command(rest)),
         "guards" => shell::exit(guards::command(rest)),
         "demo" => demo::run(rest),
+        "bench" => shell::exit(bench::command(rest)),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");
             ExitCode::SUCCESS

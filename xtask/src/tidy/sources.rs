@@ -15,7 +15,7 @@ const NO_FILES: [&str; 4] = [
 const DISK_IO: &str = "crates/disk/src/io";
 
 pub(super) fn check(found: &mut Vec<String>) {
-    for folder in ["crates", "conformance", "demo", "xtask"] {
+    for folder in ["bench", "crates", "conformance", "demo", "xtask"] {
         for path in files(folder, ".rs") {
             let path = path.to_string_lossy();
             source(&path, &read(&*path), found);

@@ -1,0 +1,70 @@
+//! Hit ratios on made-up traces.
+
+use super::Setting;
+use crate::Failure;
+use crate::measurement::{Measurement, Unit};
+use crate::policy::peers::{Fifo, Lru, S3Fifo};
+use crate::policy::trace::{self, Access};
+use crate::policy::{Policy, Real, hit_ratio};
+use forebay_disk::{DiskOptions, Sync};
+use forebay_memory::MemoryOptions;
+
+const CAPACITY_BYTES: u64 = 64 << 20;
+const BODY_BYTES_MAX: u64 = 512 << 10;
+const OBJECTS: u64 = 60_000;
+const EXPONENT: f64 = 0.9;
+
+pub(super) fn measure(setting: Setting<'_>) -> Result<Vec<Measurement>, Failure> {
+    let length = if setting.quick { 60_000 } else { 600_000 };
+    // Of mixed sizes fewer objects fill the same room ten times.
+    let traces = [
+        ("Zipf", trace::zipf(OBJECTS, length, EXPONENT)),
+        ("scan", trace::scan(OBJECTS, length, EXPONENT)),
+        ("mixed sizes", trace::mixed_sizes(OBJECTS / 8, length, EXPONENT)),
+    ];
+    let mut measured = Vec::new();
+    for (name, trace) in &traces {
+        eprintln!("bench: policy, {name}, {} accesses", trace.len());
+        measured.extend(on_trace(setting, name, trace)?);
+    }
+    Ok(measured)
+}
+
+fn on_trace(setting: Setting<'_>, name: &str, trace: &[Access]) -> Result<Vec<Measurement>, Failure> {
+    let dir = setting.folder("policy")?;
+    let memory = MemoryOptions::new(CAPACITY_BYTES)
+        .max_object_bytes(2 * BODY_BYTES_MAX)
+        .build()?;
+    let disk = DiskOptions::new(dir.path().join("store"))
+        .capacity_bytes(CAPACITY_BYTES)
+        .sync(Sync::Never)
+        .open()?;
+    let policies: [(&str, &mut dyn Policy); 5] = [
+        ("forebay-memory", &mut Real::new(memory, BODY_BYTES_MAX)?),
+        ("forebay-disk", &mut Real::new(disk, BODY_BYTES_MAX)?),
+        ("LRU", &mut Lru::new(CAPACITY_BYTES)),
+        ("FIFO", &mut Fifo::new(CAPACITY_BYTES)),
+        ("S3-FIFO", &mut S3Fifo::new(CAPACITY_BYTES)),
+    ];
+    policies
+        .into_iter()
+        .map(|(contender, policy)| {
+            let is_ours = contender.starts_with("forebay");
+            let note = if is_ours {
+                "the store itself, its overhead counted"
+            } else {
+                "simulated, bodies counted"
+            };
+            Ok(Measurement {
+                area: "policy",
+                operation: name.to_owned(),
+                size_bytes: None,
+                concurrency: 1,
+                contender: contender.to_owned(),
+                unit: Unit::HitRatio,
+                rounds: vec![hit_ratio(policy, trace)?],
+                note: Some(note.to_owned()),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! The report as Markdown: a page of its own, and a section of the README.
+
+use super::{Report, goals, plot, rows, words};
+
+/// Everything: plots, goals, tables.
+pub(super) fn page(report: &Report) -> String {
+    let mut text = "# Measured side by side\n\nWritten by `cargo xtask bench`. A ratio says how many times better ours is: \
+        above 1, it takes less time or memory, or does more.\n"
+        .to_owned();
+    text += &plots(report, "");
+    text += "\n## Goals\n\n";
+    text += &words::markdown(&goals::table(&report.figures()), 1);
+    for (name, area) in &report.areas {
+        text += &format!(
+            "\n## {name}\n\n{}{}. {}.\n\n",
+            area.machine,
+            area.remark(),
+            area.machine.peers()
+        );
+        text += &words::markdown(&rows::table(&area.figures), 5);
+    }
+    text
+}
+
+/// What the README shows: the plots, and the ratios by size.
+pub(super) fn section(report: &Report, folder: &str) -> String {
+    let mut text = plots(report, &format!("{folder}/"));
+    for (name, area) in &report.areas {
+        let matrix = rows::matrix(&area.figures);
+        if matrix.len() > 1 {
+            text += &format!("\n<details><summary>{name}: how many times faster</summary>\n\n");
+            text += &words::markdown(&matrix, 4);
+            text += "\n</details>\n";
+        }
+    }
+    if let Some(area) = report.areas.values().next() {
+        text += &format!("\nMeasured on {}; {}.\n", area.machine, area.machine.peers());
+    }
+    text
+}
+
+fn plots(report: &Report, prefix: &str) -> String {
+    let plots = plot::all(&report.figures());
+    let images = plots.iter().map(|(name, _)| {
+        let title = name.trim_end_matches(".svg").replace('-', " ");
+        format!("\n![{title}]({prefix}{name})\n")
+    });
+    images.collect()
+}
