@@ -122,14 +122,14 @@ impl Table {
 
     /// Where the search for a key begins.
     fn home(&self, key: &HashBinary) -> usize {
-        (u128::from(mix(key)) * self.cells.len() as u128 >> 64) as usize
+        ((u128::from(mix(key)) * self.cells.len() as u128) >> 64) as usize
     }
 }
 
 /// Keys are hashes already; two words of them are mixed, since a caller may have set a key by hand.
 fn mix(key: &HashBinary) -> u64 {
     key.chunks_exact(8).fold(0, |mixed: u64, half| {
-        let word = half.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let word = half.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
         let product = (mixed ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         product ^ (product >> 32)
     })
