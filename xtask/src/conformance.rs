@@ -14,11 +14,7 @@ pub(crate) const BACKENDS: [(&str, &str); 5] = [
 ];
 
 /// What others publish: the backends by their test targets, and the features that build them.
-const PUBLISHED: [(&str, &str, &str); 3] = [
-    ("pingap-file", "pingap_file", "pingap"),
-    ("grapsus-disk", "grapsus_disk", "grapsus"),
-    ("grapsus-hybrid", "grapsus_hybrid", "grapsus"),
-];
+const PUBLISHED: [(&str, &str, &str); 1] = [("pingap-file", "pingap_file", "pingap")];
 const PUBLISHED_MANIFEST: &str = "conformance/published/Cargo.toml";
 
 /// The picture in the README, and the backends that it counts: those that are ours to keep right.

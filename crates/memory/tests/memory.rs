@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use forebay_core::{
-    CacheKey, CacheMeta, ErrorKind, MissFinishType, ResponseHead, Result, SpanHandle, Storage,
+    CacheKey, CacheMeta, ErrorKind, MissFinishType, PurgeOutcome, PurgeTarget, PurgeType, ResponseHead,
+    Result, SpanHandle, Storage,
 };
 use forebay_memory::{MemoryOptions, MemoryStorage};
 use std::time::SystemTime;
@@ -88,12 +89,16 @@ async fn a_new_write_is_refused_while_those_in_progress_hold_their_share_and_adm
 #[tokio::test]
 async fn what_the_storage_says_it_holds_is_close_to_what_the_bodies_and_metas_are() {
     let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+    let mut admitted_bytes = 0;
     for name in 0..1000 {
-        write(&storage, name, &[Bytes::from(vec![1; 1024])])
-            .await
-            .unwrap();
+        let finished = write(&storage, name, &[Bytes::from(vec![1; 1024])]).await;
+        let MissFinishType::Created(weight_bytes) = finished.unwrap() else {
+            panic!("appended")
+        };
+        admitted_bytes += weight_bytes as u64;
     }
     let stats = storage.stats();
+    assert_eq!(stats.resident_bytes, admitted_bytes);
     assert_eq!((stats.entries, stats.admitted, stats.evicted), (1000, 1000, 0));
     let beside_body = stats.resident_bytes / 1000 - 1024;
     assert!(
@@ -131,13 +136,54 @@ async fn a_hit_shares_the_stored_bytes() {
 }
 
 #[tokio::test]
-async fn a_body_is_refused_by_the_write_that_makes_it_too_large() {
+async fn a_live_write_is_invalidated_by_its_id_and_not_evicted_by_it() {
+    let storage = MemoryOptions::new(MIB as u64).build().unwrap();
+    let trace = SpanHandle::none();
+    let miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    let (compact, id) = (key(1).to_compact(), miss.entry_id().unwrap());
+    let target = PurgeTarget::Exact(&compact, id);
+    let purge = |purge_type| storage.purge_target(target, purge_type, &trace);
+    assert_eq!(purge(PurgeType::Eviction).await.unwrap(), PurgeOutcome::NotFound);
+    assert!(storage.lookup(&key(1), &trace).await.unwrap().is_some());
+    let invalidated = purge(PurgeType::Invalidation).await.unwrap();
+    assert_eq!(invalidated, PurgeOutcome::Purged(Some(id)));
+    assert!(storage.lookup(&key(1), &trace).await.unwrap().is_none());
+    miss.finish().await.unwrap();
+    assert!(storage.lookup(&key(1), &trace).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn lookups_and_open_handlers_are_counted() {
+    let storage = MemoryOptions::new(MIB as u64).build().unwrap();
+    let trace = SpanHandle::none();
+    assert!(storage.lookup(&key(1), &trace).await.unwrap().is_none());
+    let miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    let follower = storage.lookup(&key(1), &trace).await.unwrap();
+    miss.finish().await.unwrap();
+    let hit = storage.lookup(&key(1), &trace).await.unwrap();
+    let stats = storage.stats();
+    assert_eq!((stats.misses, stats.stream_hits, stats.hits), (1, 1, 1));
+    assert_eq!(stats.open_handlers, 2);
+    drop((follower, hit));
+    assert_eq!(storage.stats().open_handlers, 0);
+}
+
+#[tokio::test]
+async fn an_object_is_refused_as_soon_as_it_is_known_to_be_too_large() {
     let options = MemoryOptions::new(MIB as u64).max_object_bytes(100_000);
     let storage = options.build().unwrap();
     let trace = SpanHandle::none();
     let mut miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
     miss.write_body(vec![0; 60_000].into(), false).await.unwrap();
     let refused = miss.write_body(vec![0; 60_000].into(), false).await;
+    assert_eq!(kind(refused), Some(ErrorKind::Refused));
+    // A body that is as large as an object may be leaves no room for its meta.
+    let mut miss = storage.get_miss_handler(&key(2), &meta(), &trace).await.unwrap();
+    miss.write_body(vec![0; 100_000].into(), true).await.unwrap();
+    assert_eq!(kind(miss.finish().await), Some(ErrorKind::Refused));
+    let mut meta = meta();
+    meta.set_opaque(vec![0; 100_001].into());
+    let refused = storage.get_miss_handler(&key(3), &meta, &trace).await;
     assert_eq!(kind(refused), Some(ErrorKind::Refused));
 }
 
