@@ -39,9 +39,9 @@ const MISTAKES: [Mistake; 5] = [
     Mistake::IgnoresShortWrites,
 ];
 
-/// The rules that these defects prove.
-pub(crate) fn proven() -> impl Iterator<Item = &'static str> {
-    [RULE].into_iter()
+/// Each defect with its rule.
+pub(crate) fn catalogue() -> impl Iterator<Item = (String, &'static str)> {
+    MISTAKES.iter().map(|mistake| (format!("{mistake:?}"), RULE))
 }
 
 struct Faulty(Mistake);

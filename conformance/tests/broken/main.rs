@@ -91,8 +91,8 @@ fn every_checked_rule_has_a_defect() {
     let proven: BTreeSet<&str> = CATALOGUE
         .iter()
         .map(|(_, rule)| *rule)
-        .chain(persistent::proven())
-        .chain(faulty::proven())
+        .chain(persistent::catalogue().map(|(_, rule)| rule))
+        .chain(faulty::catalogue().map(|(_, rule)| rule))
         .collect();
     for rule in &proven {
         assert!(Rule::find(rule).is_some(), "{rule} is no rule");
@@ -105,6 +105,21 @@ fn every_checked_rule_has_a_defect() {
         .filter(|id| !proven.contains(id))
         .collect();
     assert!(bare.is_empty(), "checked rules that no defect breaks: {bare:?}");
+}
+
+/// `rules.toml` names broken backends; they have to be there, and to be of that rule.
+#[test]
+fn the_broken_backends_that_a_rule_names_are_in_the_catalogue() {
+    let named = |rule: &str, name: &String| {
+        let own = CATALOGUE.iter().map(|(defect, of)| (format!("{defect:?}"), *of));
+        let mut all = own.chain(persistent::catalogue()).chain(faulty::catalogue());
+        all.any(|(defect, of)| defect == *name && of == rule)
+    };
+    for rule in forebay_conformance::rules() {
+        let unknown = rule.broken.iter().find(|name| !named(&rule.id, name));
+        assert_eq!(unknown, None, "{}", rule.id);
+        assert_eq!(rule.broken.is_empty(), rule.untested.is_some(), "{}", rule.id);
+    }
 }
 
 /// Without threads no clock is needed to see it.

@@ -44,9 +44,11 @@ const CATALOGUE: [(Mistake, &str); 9] = [
     (Mistake::ForgetsDirectories, "PERSIST-POWER"),
 ];
 
-/// The rules that these defects prove.
-pub(crate) fn proven() -> impl Iterator<Item = &'static str> {
-    CATALOGUE.iter().map(|(_, rule)| *rule)
+/// Each defect with its rule.
+pub(crate) fn catalogue() -> impl Iterator<Item = (String, &'static str)> {
+    CATALOGUE
+        .iter()
+        .map(|(mistake, rule)| (format!("{mistake:?}"), *rule))
 }
 
 struct Persistent(Mistake);
