@@ -23,6 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// a README), `--show-known` (known failures in full), `--paste` (failures come with a `#[test]` that shows them again)
 /// and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area: `stream::`.
 /// What stands in `FOREBAY_CONFORMANCE_ARGS` goes before them, for tools that pass no arguments on.
+///
+/// `--list` marks the rules that do not concern the backend, so that cargo-nextest, which runs each trial in a process of its
+/// own, skips them. What only a check finds out (a known failure that fails, a SHOULD that does not hold, an entry that
+/// is never evicted) it shows as passed: a test cannot tell nextest that it was ignored. `cargo test` tells.
 pub fn main(harness: impl Harness) -> ExitCode {
     let own = match Own::take(given_arguments()) {
         Ok(own) => own,

@@ -30,6 +30,12 @@ pub struct Rule {
     pub intent: String,
     /// The typical defect that breaks it.
     pub breaks: String,
+    /// The check of it, as a path below the suite's checks.
+    #[serde(default)]
+    pub check: Option<String>,
+    /// Broken backends that the check has to find, by their names in the catalogue.
+    #[serde(default)]
+    pub broken: Vec<String>,
     /// Why there is no check of it.
     #[serde(default)]
     pub untested: Option<String>,
@@ -208,6 +214,14 @@ mod tests {
                 "{}: checked is {checked}",
                 rule.id
             );
+        }
+    }
+
+    #[test]
+    fn a_rule_names_its_check() {
+        for (id, name) in crate::checks::NAMES {
+            let named = Rule::find(id).and_then(|rule| rule.check.as_deref());
+            assert_eq!(named, Some(*name), "{id}");
         }
     }
 

@@ -39,6 +39,13 @@ fn section(rule: &Rule) -> String {
         let _ = writeln!(out, "SHOULD: {should}");
     }
     let _ = write!(out, "\n{} Typical defect: {}.\n", rule.intent, rule.breaks);
+    if let Some(check) = &rule.check {
+        let _ = write!(
+            out,
+            "\nChecked by `{check}`; proven by {}.\n",
+            rule.broken.join(", ")
+        );
+    }
     if !rule.follows_from.is_empty() {
         let _ = write!(
             out,
@@ -75,7 +82,7 @@ What every backend of an HTTP cache must do, rule by rule. The conformance suite
 **MUST** fails a backend. **SHOULD** fails it under `--strict` only, and is always reported. A rule with a capability
 concerns the backends that have it: `stream` (`support_streaming_partial_write`), `seek` (`can_seek`), `multipart`
 (`can_seek_multipart`), `stream-seek` (`can_seek` of a follower), `entry-id` (handlers tell it) and `expire` (it keeps the
-entry) are read from the backend itself; `persist`, `bounded` and `faults` are declared.
+entry) are read from the backend itself; `persist`, `bounded`, `faults` and `power` are declared.
 
 How a cache core calls a storage:
 - hit: `lookup` (up to twice with Vary), `should_count_access`, `get_eviction_weight`, `entry_id`, `can_seek`, `seek`,

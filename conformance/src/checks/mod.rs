@@ -40,15 +40,22 @@ pub(crate) fn find(id: &str) -> Option<CheckFn> {
 
 macro_rules! checks {
     ($($id:literal => $check:path,)*; $($sync_id:literal => $sync:path,)*) => {
-        &[
+        /// Every check by its rule's id. Tests compare the ids with `rules.toml`.
+        pub(crate) const CHECKS: &[(&str, CheckFn)] = &[
             $(($id, CheckFn::Async(|cx| Box::pin($check(cx)))),)*
             $(($sync_id, CheckFn::Sync($sync)),)*
-        ]
+        ];
+
+        /// The names of the checks, for a test.
+        #[cfg(test)]
+        pub(crate) const NAMES: &[(&str, &str)] = &[
+            $(($id, stringify!($check)),)*
+            $(($sync_id, stringify!($sync)),)*
+        ];
     };
 }
 
-/// Every check by its rule's id. Tests compare the ids with `rules.toml`.
-pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
+checks! {
     "LOOKUP-MISS" => lookup::miss,
     "LOOKUP-ROUNDTRIP" => lookup::roundtrip,
     "LOOKUP-META-EXACT" => lookup::meta_exact,
@@ -122,4 +129,4 @@ pub(crate) const CHECKS: &[(&str, CheckFn)] = checks! {
     ;
     "MODEL-SEQUENCE" => model::sequences,
     "MODEL-SCHEDULE" => model::schedules,
-};
+}

@@ -27,26 +27,31 @@ fn key() -> impl Strategy<Value = u8> {
     prop_oneof![4 => Just(0), 1 => Just(1)]
 }
 
-fn call() -> impl Strategy<Value = Call> {
+/// How likely purges, expiries and updates are, against reads and writes; drawn for each client (swarm testing).
+fn change_weight() -> impl Strategy<Value = u32> {
+    proptest::sample::select(&[1, 2, 2, 2, 8][..])
+}
+
+fn call(change: u32) -> impl Strategy<Value = Call> {
     let purge_type = prop_oneof![3 => Just(PurgeType::Invalidation), 1 => Just(PurgeType::Eviction)];
     prop_oneof![
-        3 => key().prop_map(|key| Call::Start { key }),
-        3 => (size(), any::<bool>()).prop_map(|(size, eof)| Call::Write { size, eof }),
-        3 => Just(Call::Finish),
-        1 => Just(Call::Drop),
-        4 => key().prop_map(|key| Call::Lookup { key }),
-        1 => any::<u8>().prop_map(|write| Call::Follow { write }),
-        3 => Just(Call::Read),
-        2 => Just(Call::ReadAll),
-        3 => (key(), purge_type).prop_map(|(key, purge_type)| Call::Purge { key, purge_type }),
-        1 => key().prop_map(|key| Call::Expire { key }),
-        3 => key().prop_map(|key| Call::Update { key }),
+        6 => key().prop_map(|key| Call::Start { key }),
+        6 => (size(), any::<bool>()).prop_map(|(size, eof)| Call::Write { size, eof }),
+        6 => Just(Call::Finish),
+        2 => Just(Call::Drop),
+        8 => key().prop_map(|key| Call::Lookup { key }),
+        2 => any::<u8>().prop_map(|write| Call::Follow { write }),
+        6 => Just(Call::Read),
+        4 => Just(Call::ReadAll),
+        3 * change => (key(), purge_type).prop_map(|(key, purge_type)| Call::Purge { key, purge_type }),
+        change => key().prop_map(|key| Call::Expire { key }),
+        3 * change => key().prop_map(|key| Call::Update { key }),
     ]
 }
 
-fn op() -> impl Strategy<Value = Step> {
+fn op(change: u32) -> impl Strategy<Value = Step> {
     let polls_max = proptest::option::weighted(0.15, 1..3_u8);
-    (call(), polls_max).prop_map(|(call, polls_max)| Step { call, polls_max })
+    (call(change), polls_max).prop_map(|(call, polls_max)| Step { call, polls_max })
 }
 
 /// What makes the rest worth looking at, and is rare among single calls.
@@ -55,9 +60,9 @@ pub(super) fn put(key: u8, size: usize) -> Vec<Step> {
     calls.map(whole).to_vec()
 }
 
-fn client() -> impl Strategy<Value = Vec<Step>> {
+fn client(change: u32) -> impl Strategy<Value = Vec<Step>> {
     let some = prop_oneof![
-        5 => op().prop_map(|op| vec![op]),
+        5 => op(change).prop_map(|op| vec![op]),
         1 => (key(), size()).prop_map(|(key, size)| put(key, size)),
     ];
     proptest::collection::vec(some, 1..=5).prop_map(|ops| ops.concat())
@@ -65,7 +70,8 @@ fn client() -> impl Strategy<Value = Vec<Step>> {
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
     let stored = proptest::array::uniform(proptest::option::of(size()));
-    let clients = proptest::collection::vec(client(), 2..=CLIENTS_MAX);
+    let client = change_weight().no_shrink().prop_flat_map(client);
+    let clients = proptest::collection::vec(client, 2..=CLIENTS_MAX);
     let turns = proptest::collection::vec(any::<u8>(), 0..TURNS_MAX);
     (stored, clients, turns).prop_map(|(stored, clients, turns)| Case {
         stored,

@@ -41,40 +41,42 @@ mine!(mended, _defect => Defect::None);
 mod kept {
     use super::mended::{Concurrent, Seeking, Sequential};
 
-    /// MODEL-SEQUENCE: a hit of v2, with fresh until 7000000000.98765432s instead of 7000000000.987654321s
+    /// MODEL-SEQUENCE: a hit of v5, with fresh until 7000000000.98765432s instead of 7000000000.987654321s
     #[test]
     fn model_sequence_of_seed_1() {
         use forebay_conformance::replay::sequence::*;
         replay(
             Sequential,
             &[
-                Start { key: 1 },
-                Start { key: 1 },
-                Finish { writer: 0 },
-                Finish { writer: 0 },
-                Lookup { key: 1 },
+                Start { key: 0 },
+                Start { key: 2 },
+                Start { key: 0 },
+                Finish { writer: 223 },
+                Start { key: 2 },
+                Finish { writer: 80 },
+                Lookup { key: 2 },
             ],
         );
     }
 
-    /// MODEL-SCHEDULE: nothing explains client 1's purge(k0, Invalidation) -> true (polls 6 to 7); at best, k0 is not stored before it
+    /// MODEL-SCHEDULE: nothing explains client 1's purge(k1, Invalidation) -> true (polls 5 to 7); at best, k1 is not stored before it
     #[test]
     fn model_schedule_of_seed_1() {
         use forebay_conformance::replay::schedule::*;
         replay(
             Concurrent,
-            [Some(0), None],
+            [None, Some(0)],
             &[
                 &[whole(Purge {
-                    key: 0,
+                    key: 1,
                     purge_type: Invalidation,
                 })],
                 &[whole(Purge {
-                    key: 0,
+                    key: 1,
                     purge_type: Invalidation,
                 })],
             ],
-            &[133, 20],
+            &[2, 13],
         );
     }
 

@@ -60,11 +60,12 @@ impl Writer {
             return;
         }
         let mut spill = spill;
-        if let Some(spill) = &mut spill
-            && let Err(error) = self.with_room(|writer| spill.move_to(writer.active_body(generation)))
+        if let Some(moving) = &mut spill
+            && let Err(error) = self.with_room(|writer| moving.move_to(writer.active_body(generation)))
         {
             let error = self.failed("move a body file into its segment", error);
             self.pause(&error);
+            drop((guard, spill)); // before the answer: who has it no longer finds the write
             let _ = reply.send(Err(error));
             return;
         }
