@@ -85,15 +85,15 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
         measured.extend(ask(Operation::Hit, threads, u64::MAX, &all));
     }
     measured.extend(ask(Operation::Hit, IN_FLIGHT, u64::MAX, &all));
+    if size == SIZES[0] {
+        measured.extend(system_calls(stores[0], size)?);
+    }
     let one = Concurrency::Threads(1);
     measured.extend(ask(Operation::Range, one, u64::MAX, &stores));
     if size == SIZES[0] {
         measured.extend(ask(Operation::Miss, one, u64::MAX, &stores));
         measured.extend(ask(Operation::UpdateMeta, one, FILL_ROOM_BYTES, &stores));
         measured.extend(ask(Operation::Purge, one, FILL_ROOM_BYTES / 16, &stores));
-    }
-    if size == SIZES[0] {
-        measured.extend(system_calls(stores[0], size)?);
     }
     if size >= 1 << 20 {
         for followers in [1, 10, 100] {

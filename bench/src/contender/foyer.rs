@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// A block holds one object at least, and a small cache needs more than a few blocks.
 const BLOCK_BYTES: (usize, usize) = (4 << 20, 32 << 20);
+/// What it may hold back: it drops what does not fit, and a round of fills must.
+const BUFFER_BYTES: usize = 128 << 20;
 
 /// foyer, of which only the disk is used: its memory holds nothing.
 pub struct Foyer {
@@ -26,8 +28,8 @@ impl Foyer {
         let block_bytes = (2 * size_bytes).clamp(BLOCK_BYTES.0, BLOCK_BYTES.1);
         let engine = BlockEngineConfig::new(device)
             .with_block_size(block_bytes)
-            .with_buffer_pool_size(4 * block_bytes)
-            .with_submit_queue_size_threshold(16 * block_bytes);
+            .with_buffer_pool_size(BUFFER_BYTES)
+            .with_submit_queue_size_threshold(4 * BUFFER_BYTES);
         let build = HybridCacheBuilder::new()
             .memory(1)
             .storage()

@@ -91,7 +91,7 @@ pub(super) fn work<S: Subject>(subject: &Arc<S>, task: &Task, ids: &Arc<AtomicU6
         }
         if task.operation == Operation::Purge {
             let subject = subject.clone();
-            let ids = 0..count;
+            let ids = task.objects..task.objects + count; // those below stay for others
             let body = task.body.clone();
             block_on(async move {
                 for id in ids {
@@ -169,7 +169,7 @@ async fn batch<S: Subject>(subject: &S, task: &Task, first: u64, part: Range<u64
         }
         Operation::Purge => {
             for i in part {
-                subject.remove(i).await?;
+                subject.remove(objects + i).await?;
             }
         }
         Operation::UpdateMeta => {
