@@ -33,20 +33,11 @@ const BRIDGE: Account = &[
         "futures of lookup and finish; that of read_body is the storage's own",
     ),
     (1, "the hit handler around the storage's"),
-    (2, "the bytes of the key, for lookup and for finish"),
+    (1, "the bytes of the key, kept from lookup to finish"),
     (1, "pingora's meta, which is a box"),
     (
         4,
         "the head's two maps (values, names in their case): slots and indices each",
-    ),
-];
-
-/// A meta from disk has no parsed head; the parsing needs these on top.
-const BRIDGE_PARSING: Account = &[
-    (2, "the text of all lines in one buffer, and its reference count"),
-    (
-        2,
-        "the lower-case name of the one line without a well-known name, and its reference count",
     ),
 ];
 
@@ -101,6 +92,6 @@ fn the_bridge_allocates_what_pingoras_types_need() {
 }
 
 #[test]
-fn the_bridge_parses_the_head_of_an_entry_from_disk() {
-    assert_accounted_for(HotPath::BridgeDiskHit, &[DISK_HIT, BRIDGE, BRIDGE_PARSING]);
+fn the_bridge_need_not_parse_the_head_of_a_hot_entry_from_disk() {
+    assert_accounted_for(HotPath::BridgeDiskHit, &[DISK_HIT, BRIDGE]);
 }
