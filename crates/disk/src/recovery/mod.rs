@@ -126,7 +126,10 @@ fn replay(
     let log = match io.open(&layout.log(number), OpenMode::Read) {
         // Removed by someone, or a segment that was never begun: nothing in it, and its number is not used again.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            io.open(&layout.log(number), OpenMode::CreateNew)?
+            let log = io.open(&layout.log(number), OpenMode::CreateNew)?;
+            // If a power cut took the log and left the next segment, all up to here would count as evicted.
+            io.sync_dir(&layout.segment(number))?;
+            log
         }
         other => other?,
     };
