@@ -12,7 +12,10 @@ use forebay_live::LiveGuard;
 use std::sync::Arc;
 
 /// A body goes to its file in writes of this size.
-const SPILL_BYTES: u64 = 512 << 10;
+const SPILL_BYTES: u64 = 1 << 20;
+/// So much room on disk a body that has outgrown memory takes at a time, where the capacity is large: asking for it is a
+/// wait for the writer.
+const RESERVE_BYTES: u64 = 16 << 20;
 /// What stays in memory behind the file, for followers that are close to the writer.
 const TAIL_BYTES: u64 = 512 << 10;
 /// The largest piece that is taken in at once, so that a huge buffer is not held as a whole.
@@ -168,6 +171,14 @@ impl DiskMiss {
 
     /// Makes room for so many bytes more, and the file of this write where there is none yet.
     async fn prepare_spill(&mut self, bytes: u64) -> Result<()> {
+        if self
+            .spill
+            .as_ref()
+            .is_some_and(|spill| spill.room_bytes() >= bytes)
+        {
+            return Ok(());
+        }
+        let bytes = bytes.max(RESERVE_BYTES.min(self.store.options.capacity_bytes / 256));
         let room = self.store.submit(|reply| Op::Reserve { bytes, reply }).await?;
         if let Some(spill) = &mut self.spill {
             spill.add_room(room);

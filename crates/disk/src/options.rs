@@ -112,7 +112,7 @@ impl DiskOptions {
         self
     }
 
-    /// What the index may occupy in memory; 1 GiB by default, which is enough for 18 million entries: one takes at most 57
+    /// What the index may occupy in memory; 1 GiB by default, which is enough for 21 million entries: one takes at most 51
     /// bytes. Where that is reached, the oldest segments go, as they do where the capacity is.
     pub fn index_bytes(mut self, index_bytes: u64) -> Self {
         self.index_bytes = index_bytes;

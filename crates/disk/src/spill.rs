@@ -90,6 +90,11 @@ impl Spill {
         self.len_bytes
     }
 
+    /// How much of the room that was made for it is left.
+    pub(crate) fn room_bytes(&self) -> u64 {
+        self.room.bytes.saturating_sub(self.len_bytes)
+    }
+
     pub(crate) fn add_room(&mut self, room: Reservation) {
         self.room.join(room);
     }

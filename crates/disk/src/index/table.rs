@@ -7,7 +7,7 @@ use forebay_core::HashBinary;
 /// At most so full (a fraction): beyond, it grows.
 pub(super) const LOAD_MAX: (usize, usize) = (4, 5);
 /// By so much (a fraction): little, so that it is never much emptier. A doubling would cost half of the memory.
-pub(super) const GROWTH: (usize, usize) = (5, 4);
+pub(super) const GROWTH: (usize, usize) = (9, 8);
 const CELLS_MIN: usize = 8;
 
 /// A place in the table: a key and its slot, or nothing.
@@ -99,7 +99,7 @@ impl Table {
     }
 
     fn grow(&mut self) {
-        let cells = (self.cells.len() * GROWTH.0 / GROWTH.1).max(CELLS_MIN);
+        let cells = (self.cells.len() * GROWTH.0 / GROWTH.1).max(self.cells.len() + CELLS_MIN);
         let old = std::mem::replace(&mut self.cells, vec![Cell::default(); cells].into());
         self.len = 0;
         for cell in old.iter().filter(|cell| cell.is_used()) {
