@@ -10,7 +10,7 @@ use crate::measurement::{Measurement, Unit};
 use crate::objects::{self, CHUNK_BYTES, key, meta};
 use crate::stats::quantile;
 use crate::timing::{self, Stopwatch};
-use forebay_core::{SpanHandle, Storage};
+use forebay_core::{PurgeType, SpanHandle, Storage};
 use forebay_disk::{DiskOptions, DiskStorage};
 use serde_json::Value;
 use std::fs::File;
@@ -222,6 +222,10 @@ fn stream_into(store: DiskStorage, bytes: u64) -> Work {
     Box::new(move |_| {
         timing::runtime().block_on(async {
             let trace = SpanHandle::none();
+            // As the plain file is removed first: whose pages are used again matters more than who writes.
+            store
+                .purge(&key(0).to_compact(), PurgeType::Invalidation, &trace)
+                .await?;
             let stopwatch = Stopwatch::new();
             let mut miss = store.get_miss_handler(&key(0), &meta()?, &trace).await?;
             for _ in 0..bytes / CHUNK_BYTES as u64 {
