@@ -2,6 +2,7 @@
 
 use crate::format::footer::{ITEM_BYTES, TAIL_BYTES};
 use crate::io::File;
+use crate::ring::Ring;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ pub(crate) fn disk_bytes(file_bytes: u64) -> u64 {
     file_bytes.next_multiple_of(DISK_BLOCK_BYTES)
 }
 
-/// The segments of a store, oldest first.
+/// The segments of a store, in the order of replay: those of the main ring, oldest first, then those on probation.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     by_number: RwLock<BTreeMap<u32, Arc<Segment>>>,
@@ -126,11 +127,10 @@ impl Segments {
         self.by_number.write().remove(&number);
     }
 
-    pub(crate) fn oldest(&self) -> Option<Arc<Segment>> {
-        self.by_number
-            .read()
-            .first_key_value()
-            .map(|(_, segment)| segment.clone())
+    pub(crate) fn oldest(&self, ring: Ring) -> Option<Arc<Segment>> {
+        let by_number = self.by_number.read();
+        let (_, segment) = by_number.range(ring.numbers()).next()?;
+        Some(segment.clone())
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
@@ -141,11 +141,22 @@ impl Segments {
         self.by_number.read().len()
     }
 
+    pub(crate) fn len_of(&self, ring: Ring) -> usize {
+        self.by_number.read().range(ring.numbers()).count()
+    }
+
     pub(crate) fn footprint_bytes(&self) -> u64 {
+        Ring::ALL
+            .into_iter()
+            .map(|ring| self.footprint_bytes_of(ring))
+            .sum()
+    }
+
+    pub(crate) fn footprint_bytes_of(&self, ring: Ring) -> u64 {
         self.by_number
             .read()
-            .values()
-            .map(|segment| segment.footprint_bytes())
+            .range(ring.numbers())
+            .map(|(_, segment)| segment.footprint_bytes())
             .sum()
     }
 }

@@ -11,7 +11,8 @@ use forebay_core::{PurgeTarget, PurgeType, Storage};
 use forebay_disk::io::{CrashIo, Names, PowerCut};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 const ROOMY: u64 = 32 << 20;
@@ -46,12 +47,23 @@ struct Event {
 
 struct Run {
     io: CrashIo,
-    root: PathBuf,
     sync: Sync,
     /// Whether a miss may be an eviction.
     evicts: bool,
     events: Vec<Event>,
-    _dir: tempfile::TempDir,
+    /// The steps that end a sync of everything, once the run is over.
+    syncs: OnceLock<Vec<usize>>,
+    dir: tempfile::TempDir,
+}
+
+/// The steps that end a sync of everything. Others sync names, or the main ring alone, before a segment goes.
+fn syncs_of_all(io: &CrashIo) -> Vec<usize> {
+    let mut steps = io.describe(usize::MAX, usize::MAX);
+    steps.reverse();
+    let ends = steps.windows(2).enumerate();
+    ends.filter(|(_, pair)| pair[0].starts_with("sync segments/8") && pair[1] == "sync segments/")
+        .map(|(at, _)| at + 1)
+        .collect()
 }
 
 impl Run {
@@ -60,13 +72,13 @@ impl Run {
         let io = CrashIo::new(dir.path()).unwrap();
         let mut run = Run {
             io: io.clone(),
-            root: dir.path().to_owned(),
             sync,
             evicts: capacity < ROOMY,
             events: Vec::new(),
-            _dir: dir,
+            syncs: OnceLock::new(),
+            dir,
         };
-        let options = DiskOptions::new(&run.root)
+        let options = DiskOptions::new(run.dir.path())
             .capacity_bytes(capacity)
             .sync(sync)
             .io(io);
@@ -187,13 +199,13 @@ impl Run {
         let io = CrashIo::new(dir.path()).unwrap();
         let mut run = Run {
             io: io.clone(),
-            root: dir.path().to_owned(),
             sync,
             evicts: false,
             events: Vec::new(),
-            _dir: dir,
+            syncs: OnceLock::new(),
+            dir,
         };
-        let options = DiskOptions::new(&run.root).capacity_bytes(ROOMY).sync(sync);
+        let options = DiskOptions::new(run.dir.path()).capacity_bytes(ROOMY).sync(sync);
         let store = options.io(io).open().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         for groups in 1.. {
@@ -223,12 +235,7 @@ impl Run {
         let mark = self.io.steps();
         self.execute(store, "tick", Op::Put(10), self.events.len()).await;
         let deadline = Instant::now() + Duration::from_secs(20);
-        let segments = self.root.join("segments");
-        while self
-            .io
-            .last_sync_of(&segments, usize::MAX)
-            .is_none_or(|step| step < mark)
-        {
+        while syncs_of_all(&self.io).last().is_none_or(|step| *step < mark) {
             assert!(Instant::now() < deadline, "no sync within the interval");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -238,7 +245,10 @@ impl Run {
     fn floor(&self, name: &str, step: usize) -> Option<usize> {
         let until = match self.sync {
             Sync::Always => step,
-            Sync::Interval(_) => self.io.last_sync_of(&self.root.join("segments"), step)?,
+            Sync::Interval(_) => {
+                let syncs = self.syncs.get_or_init(|| syncs_of_all(&self.io));
+                *syncs.iter().rfind(|sync| **sync < step)?
+            }
             Sync::Never => return None,
         };
         self.events

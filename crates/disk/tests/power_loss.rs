@@ -40,7 +40,7 @@ async fn an_old_segment_whose_removal_was_lost_does_not_bring_back_what_was_purg
             .unwrap();
         let log = std::fs::read(oldest.join("log")).unwrap();
         let mut i = 0;
-        while segments(dir.path())[0] <= oldest.with_file_name("00000002") {
+        while segments(dir.path())[0] <= oldest.with_file_name("80000002") {
             put(&store, &format!("later {i}"), &body(200_000, i))
                 .await
                 .unwrap();
@@ -51,7 +51,7 @@ async fn an_old_segment_whose_removal_was_lost_does_not_bring_back_what_was_purg
         std::fs::write(oldest.join("log"), log).unwrap();
         if keep_empty_directory {
             let mut between = oldest.clone();
-            for name in ["00000001", "00000002"] {
+            for name in ["80000001", "80000002"] {
                 between.set_file_name(name);
                 std::fs::create_dir(&between).unwrap();
             }
@@ -90,7 +90,7 @@ async fn a_segment_that_could_not_be_begun_or_was_not_yet_costs_no_entry() {
     io.heal();
     put(&store, "second", &body(1_000, 2)).await.unwrap();
     drop(store);
-    std::fs::create_dir(dir.path().join("segments/00000002")).unwrap(); // as a crash right after would leave it
+    std::fs::create_dir(dir.path().join("segments/80000002")).unwrap(); // as a crash right after would leave it
     let store = options.open().unwrap();
     assert_eq!(get(&store, "first").await.unwrap(), body(1_000, 1));
     assert_eq!(get(&store, "second").await.unwrap(), body(1_000, 2));

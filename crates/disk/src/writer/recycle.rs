@@ -2,7 +2,7 @@
 //! them is several times cheaper than having new ones made.
 
 use super::Writer;
-use super::evict::SLACK_BYTES;
+use super::outlive::Keep;
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::io::{File, write_full};
 use crate::segment::Segment;
@@ -23,14 +23,7 @@ pub(super) struct Recycle {
 }
 
 impl Writer {
-    /// Whether the active segment may grow beyond its size: what is kept of an evicted segment goes into it, so that the
-    /// next one can take over that segment's log.
-    pub(super) fn is_retiring(&self) -> bool {
-        self.recycle.wanted
-    }
-
-    /// Before the full active segment is sealed: where there is no room for another, the oldest goes now, and leaves
-    /// its log.
+    /// Before the full active segment is sealed: where there is no room for another, one goes now, and leaves its log.
     pub(super) fn retire_oldest(&mut self) {
         let next_bytes = self.active.as_ref().map_or(0, |active| active.end);
         self.recycle.wanted = true;
@@ -38,8 +31,8 @@ impl Writer {
             && !self.full.evicting
             && self.store.segments.len() >= SEGMENTS_MIN
         {
-            if let Err(error) = self.evict_oldest(None) {
-                let _ = self.failed("evict the oldest segment", error); // who needs the room tries again
+            if let Err(error) = self.evict_next(Keep::Read) {
+                let _ = self.failed("evict a segment", error); // who needs the room tries again
                 break;
             }
         }
@@ -50,7 +43,7 @@ impl Writer {
     fn room_bytes(&self) -> u64 {
         self.capacity_bytes()
             .saturating_sub(self.store.used_bytes())
-            .saturating_sub(SLACK_BYTES)
+            .saturating_sub(self.spare_bytes())
     }
 
     /// Removes the log of a segment that is no longer in the map, or keeps it for the next one if nobody reads it.
