@@ -103,7 +103,8 @@ async fn a_tombstone_outlives_its_segment_as_long_as_the_main_ring_has_what_it_i
     for again in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path(), CAPACITY);
-        promoted(&store, dir.path(), &["small", "large"]).await;
+        // One stays, so that the segment of the others does.
+        promoted(&store, dir.path(), &["stays", "small", "large"]).await;
         for name in ["small", "large"] {
             purge(&store, name).await;
             if again {
@@ -115,6 +116,7 @@ async fn a_tombstone_outlives_its_segment_as_long_as_the_main_ring_has_what_it_i
         assert!(find(&store, "small").await.is_none());
         drop(store);
         let store = open(dir.path(), CAPACITY);
+        assert_eq!(get(&store, "stays").await.unwrap(), body(20_000, 0));
         assert!(find(&store, "small").await.is_none());
         assert!(find(&store, "large").await.is_none());
     }
