@@ -6,7 +6,6 @@
 #[cfg(test)]
 mod tests;
 
-use crate::DiskOptions;
 use crate::format::fixed::{encode_format, encode_segment};
 use crate::format::footer::{self, ITEM_BYTES, TAIL_BYTES};
 use crate::format::record::{ALIGN, Header, Kind, TRAILER_BYTES, decode_trailer};
@@ -16,6 +15,7 @@ use crate::read::Stored;
 use crate::segment::Layout;
 use crate::survey::Survey;
 use crate::writer::slot_of;
+use crate::{DiskOptions, Sync};
 use bytes::Bytes;
 use forebay_core::{CacheKey, CacheMeta, CompactCacheKey, HandleHit, SpanHandle, Storage};
 use std::path::Path;
@@ -103,6 +103,7 @@ pub async fn store(dir: &Path, bytes: &[u8]) {
         .expect("damage is found, and is no error");
     for _ in 0..2 {
         let store = DiskOptions::new(dir)
+            .sync(Sync::Never)
             .open()
             .expect("damage costs entries, not the store");
         for primary in &keys {
