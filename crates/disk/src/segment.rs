@@ -7,7 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// What a file system gives to a file at least, and rounds up to.
 const DISK_BLOCK_BYTES: u64 = 4096;
@@ -23,6 +23,8 @@ pub(crate) struct Segment {
     /// What its log occupies already where that is more: one that was taken over is longer than what was written.
     allocated_bytes: AtomicU64,
     records: AtomicU64,
+    /// Whether any of its records may say something else of a key than an earlier one did.
+    overrules: AtomicBool,
     bodies_bytes: AtomicU64,
     /// The length of each body file, by generation.
     bodies: Mutex<HashMap<u64, u64>>,
@@ -37,6 +39,7 @@ impl Segment {
             log_bytes: AtomicU64::new(log_bytes),
             allocated_bytes: AtomicU64::new(0),
             records: AtomicU64::new(0),
+            overrules: AtomicBool::new(false),
             bodies_bytes: AtomicU64::new(0),
             bodies: Mutex::default(),
         }
@@ -54,6 +57,15 @@ impl Segment {
     pub(crate) fn grow(&self, bytes: u64, records: u64) {
         self.log_bytes.fetch_add(bytes, Ordering::AcqRel);
         self.records.fetch_add(records, Ordering::AcqRel);
+    }
+
+    /// Notes that a record says something else of its key than an earlier one.
+    pub(crate) fn set_overrules(&self) {
+        self.overrules.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn overrules(&self) -> bool {
+        self.overrules.load(Ordering::Acquire)
     }
 
     /// Counts a body file.

@@ -127,3 +127,24 @@ async fn the_last_segment_goes_only_after_the_removal_of_the_others_is_durable()
         .position(|(o, name)| *o == Operation::Remove && name == "log");
     assert!(synced.is_some() && synced < removed, "{seen:?}");
 }
+
+/// The log of an evicted segment was taken over by another; the cut gave it back, and nobody could tell what of it was
+/// written over.
+#[tokio::test]
+async fn a_segment_whose_log_names_another_was_evicted_and_all_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY);
+    for i in 0..25 {
+        put(&store, &format!("{i}"), &body(200_000, i)).await.unwrap();
+    }
+    drop(store);
+    let segments = segments(dir.path());
+    let start = std::fs::read(segments[3].join("log")).unwrap()[..64].to_vec();
+    let mut log = std::fs::read(segments[1].join("log")).unwrap();
+    log[..64].copy_from_slice(&start);
+    std::fs::write(segments[1].join("log"), log).unwrap();
+    let store = open(dir.path(), CAPACITY);
+    assert!(!segments[0].exists() && !segments[1].exists() && segments[2].exists());
+    assert!(find(&store, "0").await.is_none());
+    assert_eq!(get(&store, "24").await.unwrap(), body(200_000, 24));
+}

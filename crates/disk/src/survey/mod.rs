@@ -130,7 +130,7 @@ impl Survey {
         }
         let mut numbers = recovery::segment_numbers(&*self.io, &self.layout)?;
         // What an open would remove is no part of the store.
-        recovery::take_evicted(&*self.io, &self.layout, &mut numbers)?;
+        recovery::take_evicted(&*self.io, &self.layout, self.id, &mut numbers)?;
         for number in &numbers {
             for item in self.items(*number)?.unwrap_or_default().items {
                 match item.kind {

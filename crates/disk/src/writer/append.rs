@@ -71,12 +71,6 @@ impl Writer {
             if self.store.options.sync == Sync::Always {
                 log.sync()?;
                 io.sync_dir(&layout.segment(number))?;
-            }
-            if self.store.options.sync == Sync::Always
-                || taken_over_bytes > 0 && self.store.options.sync != Sync::Never
-            {
-                // Else a power cut might give a log that was taken over back to the segment that it was of, with a part of
-                // it overwritten: with an entry, but without the tombstone that follows it.
                 io.sync_dir(&layout.segments())?;
             }
             Ok((log, taken_over_bytes))

@@ -4,7 +4,6 @@
 use super::{After, Writer, slot_of};
 use crate::format::footer::Item;
 use crate::format::record::Kind;
-use crate::options::Sync;
 use crate::ring::Ring;
 use crate::segment::Segment;
 use crate::store::weight_bytes;
@@ -22,8 +21,8 @@ pub(super) enum Keep {
 }
 
 impl Writer {
-    /// Appends what is to outlive a segment, and makes it durable as far as the segment was. On an error the segment has
-    /// to stay.
+    /// Appends what is to outlive a segment. What overrules something in the main ring is durable then. On an error the
+    /// segment has to stay.
     pub(super) fn outlive(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> io::Result<()> {
         if keep == Keep::Nothing && self.graves(leaving, items).is_empty() {
             return Ok(()); // also in the middle of a write that the disk is too full for
@@ -35,27 +34,24 @@ impl Writer {
     }
 
     fn append_outliving(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> io::Result<()> {
-        let kept = self.keep_entries(leaving, items, keep);
+        let covers = self.keep_entries(leaving, items, keep);
         let graves = self.graves(leaving, items);
         self.bury(&graves)?;
-        // What is kept may overrule something in the main ring as well as a tombstone does.
-        let needed = match self.store.options.sync {
-            Sync::Never => kept.cover || !graves.is_empty(),
-            Sync::Interval(_) | Sync::Always => kept.any || !graves.is_empty(),
-        };
-        match needed && Ring::of(leaving.number) == Ring::Probation {
+        // Whatever is to be durable otherwise: were this lost, something older would be back.
+        match covers || !graves.is_empty() {
             true => self.sync_main(),
             false => Ok(()),
         }
     }
 
-    fn keep_entries(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> Kept {
+    /// Whether any of them overrules an older record in the main ring.
+    fn keep_entries(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> bool {
         let ring = Ring::of(leaving.number);
         let mut left = match (keep, ring) {
             (Keep::Read, Ring::Main) => leaving.footprint_bytes() / 4 * 3,
             _ => u64::MAX,
         };
-        let mut kept = Kept::default();
+        let (mut any, mut covers) = (false, false);
         for (key, slot) in self.entries_in(leaving, items) {
             let reads = self.store.index.reads(&key).unwrap_or_default();
             if keep == Keep::Nothing || keep == Keep::Read && reads == 0 {
@@ -66,12 +62,12 @@ impl Writer {
             };
             let weight = weight_bytes(&stored) as u64;
             // The first one always: a body may be larger than all else of its segment.
-            if weight > left && kept.any || self.place().is_err() {
+            if weight > left && any || self.place().is_err() {
                 continue;
             }
             left = left.saturating_sub(weight);
-            kept.any = true;
-            kept.cover |= self.store.index.covers(&key);
+            any = true;
+            covers |= self.store.index.covers(&key);
             let meta = stored.meta.clone();
             let reads = match ring {
                 Ring::Main => reads.saturating_sub(1),
@@ -80,7 +76,7 @@ impl Writer {
             self.append_rewritten(stored, meta, slot, |moved_from| After::Keep { moved_from, reads });
         }
         self.flush();
-        kept
+        covers
     }
 
     /// The keys that need a tombstone in the main ring when a segment on probation goes with what it still holds, each
@@ -127,12 +123,4 @@ impl Writer {
             false => Ok(()),
         }
     }
-}
-
-/// What became of those that were to be kept.
-#[derive(Debug, Default)]
-struct Kept {
-    any: bool,
-    /// Whether any overrules an older record in the main ring.
-    cover: bool,
 }

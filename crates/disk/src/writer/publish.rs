@@ -11,6 +11,11 @@ impl Writer {
     /// Makes an operation visible.
     pub(super) fn publish(&mut self, pending: Pending) -> Answer {
         let Pending { item, after } = pending;
+        if let Some(active) = &self.active
+            && after.overrules(self.store.index.get(&item.key))
+        {
+            active.segment.set_overrules();
+        }
         match after {
             After::Admit {
                 guard,
@@ -169,6 +174,17 @@ impl Writer {
                     segment.take_body(old.generation);
                 }
             }
+        }
+    }
+}
+
+impl After {
+    /// Whether its record says something else of its key than the record before, which was that of the slot.
+    fn overrules(&self, before: Option<Slot>) -> bool {
+        match self {
+            After::Admit { .. } => before.is_some(),
+            After::Keep { .. } => false,
+            _ => true,
         }
     }
 }

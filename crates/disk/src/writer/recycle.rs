@@ -5,6 +5,7 @@ use super::Writer;
 use super::outlive::Keep;
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::io::{File, write_full};
+use crate::options::Sync;
 use crate::segment::Segment;
 use std::io;
 use std::path::Path;
@@ -19,7 +20,13 @@ pub(super) struct Recycle {
     /// Whether the segment that is evicted now is to leave its log.
     wanted: bool,
     /// The log that was left, under its name in the `spill` directory.
-    retired: Option<Arc<dyn File>>,
+    retired: Option<Retired>,
+}
+
+struct Retired {
+    log: Arc<dyn File>,
+    /// Whether a part of it, without the rest, would say what is no longer so.
+    overrules: bool,
 }
 
 impl Writer {
@@ -53,7 +60,10 @@ impl Writer {
         let unread = Arc::strong_count(segment) == 1 && Arc::strong_count(&segment.log) == 1;
         if self.recycle.wanted && self.recycle.retired.is_none() && unread {
             io.rename(&path, &self.store.layout.retired_log())?;
-            self.recycle.retired = Some(segment.log.clone());
+            self.recycle.retired = Some(Retired {
+                log: segment.log.clone(),
+                overrules: segment.overrules(),
+            });
             return Ok(());
         }
         io.remove_file(&path)
@@ -61,12 +71,12 @@ impl Writer {
 
     /// Makes the retired log that of a new segment, if there is one; it and its length.
     pub(super) fn take_over_log(&mut self, number: u32, path: &Path) -> Option<(Arc<dyn File>, u64)> {
-        let log = self.recycle.retired.take()?;
+        let retired = self.recycle.retired.take()?;
         let room = self.room_bytes();
-        match self.prepare_log(&*log, number, path, room) {
-            Ok(len_bytes) => Some((log, len_bytes)),
+        match self.prepare_log(&retired, number, path, room) {
+            Ok(len_bytes) => Some((retired.log, len_bytes)),
             Err(_) => {
-                self.recycle.retired = Some(log);
+                self.recycle.retired = Some(retired);
                 self.drop_retired_log(); // a new file does as well
                 None
             }
@@ -74,8 +84,14 @@ impl Writer {
     }
 
     /// Its length then.
-    fn prepare_log(&self, log: &dyn File, number: u32, path: &Path, room: u64) -> io::Result<u64> {
+    fn prepare_log(&self, retired: &Retired, number: u32, path: &Path, room: u64) -> io::Result<u64> {
+        let log = &*retired.log;
         write_full(log, &[encode_segment(self.store.id, number)], 0)?;
+        if retired.overrules && self.store.options.sync != Sync::Never {
+            // A power cut may give the log back to the segment that it was of, with a part of it overwritten: with an entry,
+            // and without the tombstone that followed it. Its start tells an open.
+            log.sync()?;
+        }
         let mut len_bytes = log.len_bytes()?;
         if len_bytes > room {
             len_bytes = room.max(FIXED_BYTES as u64);
