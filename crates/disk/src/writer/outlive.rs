@@ -52,6 +52,8 @@ impl Writer {
             (Keep::Read, Ring::Main) => leaving.footprint_bytes() / 4 * 3,
             _ => u64::MAX,
         };
+        // A store that was given less capacity than it has is above it anyhow, and comes down all the same.
+        let is_above = self.store.used_bytes() > self.capacity_bytes();
         let (mut any, mut covers) = (false, false);
         for (key, slot) in self.entries_in(leaving, items) {
             let reads = self.store.index.reads(&key).unwrap_or_default();
@@ -63,7 +65,7 @@ impl Writer {
             };
             let weight = weight_bytes(&stored) as u64;
             // The first one always: a body may be larger than all else of its segment.
-            let fits = self.has_room(stored.header.record_bytes() as u64);
+            let fits = is_above || self.has_room(stored.header.record_bytes() as u64);
             if weight > left && any || !fits || self.place().is_err() {
                 continue;
             }
