@@ -29,6 +29,36 @@ const ROUND_SECONDS: u64 = 1;
 /// says why. Takes about twelve minutes, `quick` about two, and builds our proxy before. The bodies of 1 MiB take some
 /// 15 GiB of memory and 8 GiB of the temporary directory, since MemCache has no bound and the others keep 2 GiB each.
 pub fn measure(quick: bool) -> Vec<Measurement> {
+    measure_chosen(quick, &Choice::default())
+}
+
+/// What to leave out of a run; an empty list leaves nothing out.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// Bodies of these sizes only, in bytes.
+    pub sizes: Vec<usize>,
+    /// Contenders only in whose names one of these occurs.
+    pub contenders: Vec<String>,
+    /// Scenarios only of these names.
+    pub operations: Vec<String>,
+}
+
+impl Choice {
+    fn takes_size(&self, size_bytes: usize) -> bool {
+        self.sizes.is_empty() || self.sizes.contains(&size_bytes)
+    }
+
+    fn takes_contender(&self, name: &str) -> bool {
+        self.contenders.is_empty() || self.contenders.iter().any(|part| name.contains(part))
+    }
+
+    fn takes_operation(&self, name: &str) -> bool {
+        self.operations.is_empty() || self.operations.iter().any(|chosen| chosen == name)
+    }
+}
+
+/// As [`measure`], but for what is left out.
+pub fn measure_chosen(quick: bool, choice: &Choice) -> Vec<Measurement> {
     if !wrk::is_installed() {
         return vec![absent(
             "all",
@@ -46,8 +76,9 @@ pub fn measure(quick: bool) -> Vec<Measurement> {
         runs: 0,
         measured: Vec::new(),
     };
-    for (index, size_bytes) in sizes.iter().enumerate() {
-        bench.measure_size(*size_bytes, quick, index == 0);
+    let sizes = sizes.iter().filter(|size| choice.takes_size(**size));
+    for (index, size_bytes) in sizes.enumerate() {
+        bench.measure_size(*size_bytes, quick, choice, index == 0);
     }
     bench.measured
 }
@@ -62,16 +93,21 @@ struct Bench {
 
 impl Bench {
     /// All scenarios of one size, by contenders that are started for it with empty stores.
-    fn measure_size(&mut self, size_bytes: usize, quick: bool, report_absent: bool) {
+    fn measure_size(&mut self, size_bytes: usize, quick: bool, choice: &Choice, report_absent: bool) {
         let mut contenders = Vec::new();
-        for kind in Kind::ALL {
+        let chosen = Kind::ALL.iter().filter(|kind| choice.takes_contender(kind.name()));
+        for kind in chosen.copied() {
             match Contender::start(kind, self.origin.address) {
                 Ok(contender) => contenders.push(contender),
                 Err(why) if report_absent => self.measured.push(absent(kind.name(), &why)),
                 Err(_) => {} // said so for the first size
             }
         }
-        for scenario in Scenario::of_size(size_bytes, quick) {
+        let scenarios = Scenario::of_size(size_bytes, quick);
+        for scenario in scenarios
+            .into_iter()
+            .filter(|scenario| choice.takes_operation(scenario.name()))
+        {
             eprintln!(
                 "proxy: {}, {} bytes, {} connections",
                 scenario.name(),
