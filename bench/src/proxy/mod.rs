@@ -95,7 +95,9 @@ impl Bench {
     /// All scenarios of one size, by contenders that are started for it with empty stores.
     fn measure_size(&mut self, size_bytes: usize, quick: bool, choice: &Choice, report_absent: bool) {
         let mut contenders = Vec::new();
-        let chosen = Kind::ALL.iter().filter(|kind| choice.takes_contender(kind.name()));
+        let chosen = Kind::ALL
+            .iter()
+            .filter(|kind| choice.takes_contender(kind.name()));
         for kind in chosen.copied() {
             match Contender::start(kind, self.origin.address) {
                 Ok(contender) => contenders.push(contender),
