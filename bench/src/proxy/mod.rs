@@ -94,22 +94,19 @@ struct Bench {
 impl Bench {
     /// All scenarios of one size, by contenders that are started for it with empty stores.
     fn measure_size(&mut self, size_bytes: usize, quick: bool, choice: &Choice, report_absent: bool) {
-        let mut contenders = Vec::new();
-        let chosen = Kind::ALL
-            .iter()
-            .filter(|kind| choice.takes_contender(kind.name()));
-        for kind in chosen.copied() {
-            match Contender::start(kind, self.origin.address) {
-                Ok(contender) => contenders.push(contender),
-                Err(why) if report_absent => self.measured.push(absent(kind.name(), &why)),
-                Err(_) => {} // said so for the first size
-            }
-        }
+        let mut contenders: Vec<Contender> = Vec::new();
+        let mut capacity_mib = 0;
         let scenarios = Scenario::of_size(size_bytes, quick);
         for scenario in scenarios
             .into_iter()
             .filter(|scenario| choice.takes_operation(scenario.name()))
         {
+            if scenario.capacity_mib() != capacity_mib {
+                contenders.clear(); // they give their memory back before others take it
+                let report_absent = report_absent && capacity_mib == 0;
+                capacity_mib = scenario.capacity_mib();
+                contenders = self.start(choice, capacity_mib, report_absent);
+            }
             eprintln!(
                 "proxy: {}, {} bytes, {} connections",
                 scenario.name(),
@@ -120,6 +117,22 @@ impl Bench {
         }
     }
 
+    /// Starts all that there are, with empty stores of a capacity.
+    fn start(&mut self, choice: &Choice, capacity_mib: u64, report_absent: bool) -> Vec<Contender> {
+        let chosen = Kind::ALL
+            .iter()
+            .filter(|kind| choice.takes_contender(kind.name()));
+        let mut contenders = Vec::new();
+        for kind in chosen.copied() {
+            match Contender::start(kind, self.origin.address, capacity_mib) {
+                Ok(contender) => contenders.push(contender),
+                Err(why) if report_absent => self.measured.push(absent(kind.name(), &why)),
+                Err(_) => {} // said so for the first size
+            }
+        }
+        contenders
+    }
+
     /// Verifies every contender, then goes round them: A B C A B C …
     fn measure_scenario(&mut self, scenario: &Scenario, contenders: &[Contender]) {
         let mut entered: Vec<(&Contender, Figures)> = Vec::new();
@@ -128,12 +141,20 @@ impl Bench {
             .iter()
             .filter(|contender| contender.kind.caches() || scenario.load != Load::Range);
         for contender in meant {
-            let is_fill_without_cache = scenario.load == Load::Misses && !contender.kind.caches();
-            match verify::prepare(contender, scenario, &self.origin) {
+            let is_full = scenario.load == Load::MissesWhenFull;
+            let note = scenario
+                .load
+                .misses()
+                .then(|| contender.kind.note_on_fills(is_full));
+            let prepared = verify::prepare(contender, scenario, &self.origin).and_then(|()| match is_full {
+                true => self.fill_up(contender, scenario),
+                false => Ok(()),
+            });
+            match prepared {
                 Ok(()) => entered.push((
                     contender,
                     Figures {
-                        note: is_fill_without_cache.then(|| "passed on, not stored".to_owned()),
+                        note: note.flatten().map(str::to_owned),
                         ..Figures::default()
                     },
                 )),
@@ -158,6 +179,19 @@ impl Bench {
         for (contender, figures) in entered {
             self.measured.extend(figures.measurements(contender, scenario));
         }
+    }
+}
+
+impl Bench {
+    /// Fills a store until it has evicted a quarter of what it holds.
+    fn fill_up(&mut self, contender: &Contender, scenario: &Scenario) -> Result<(), String> {
+        let objects = (scenario.capacity_mib() << 20) / scenario.size_bytes as u64 * 5 / 4;
+        let before = self.origin.requests();
+        while self.origin.requests() - before < objects {
+            self.runs += 1;
+            round(contender, scenario, &self.origin, self.runs)?;
+        }
+        Ok(())
     }
 }
 
