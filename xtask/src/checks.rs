@@ -16,6 +16,19 @@ pub(crate) fn test() -> Step {
         "--deny",
         "warnings",
     ]))?;
+    // The peers are built for nothing else.
+    run(cargo(&[
+        "clippy",
+        "--package",
+        "forebay-bench",
+        "--all-targets",
+        "--features",
+        "peers",
+        "--quiet",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
     run(cargo(&["test", "--workspace", "--no-fail-fast"]))?;
     let mut docs = cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
