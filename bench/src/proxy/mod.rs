@@ -9,6 +9,7 @@ mod cpu;
 mod field;
 mod origin;
 mod ours;
+pub mod profile;
 mod scenario;
 mod verify;
 mod wrk;
