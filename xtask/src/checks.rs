@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must pass, cheapest first.
 
+use crate::fuzz;
 use crate::guards;
 use crate::shell::{Step, cargo, run};
 use crate::tidy;
@@ -30,8 +31,18 @@ pub(crate) fn test() -> Step {
         "warnings",
     ]))?;
     run(cargo(&["test", "--workspace", "--no-fail-fast"]))?;
+    let stores = ["--package", "forebay-memory", "--package", "forebay-disk"];
+    run(cargo(
+        &[
+            &["test", "--lib", "--features", "metrics"],
+            &stores[..],
+            &["metrics"],
+        ]
+        .concat(),
+    ))?;
     let mut docs = cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     run(docs)?;
+    fuzz::in_test()?;
     guards::in_test()
 }

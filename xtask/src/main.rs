@@ -16,7 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  test                    everything that must pass: formatting, tidy, lints, tests, docs, guards
+  test                    everything that must pass: formatting, tidy, lints, tests, docs, fuzz, guards
   tidy                    the rules of the repository that a machine can check
   conformance [BACKEND..] the storage contract against our backends and pingora's MemCache
                           (memory, disk, pingora-memcache, pingora-memcache-0.8, reference; all by default;
@@ -30,8 +30,8 @@ usage: cargo xtask <command>
                           judges every broken backend by every rule, and writes conformance/KILL-MATRIX.md
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
   soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
-  fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store), a minute each by default; takes
-                          cargo-fuzz and a C++ compiler; `test` replays and mutates their corpus without either
+  fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store) at once, a minute by default, guided by
+                          coverage; takes a C++ compiler; `test` runs them for 15 seconds
   mutants [--install]     cargo-mutants on the memory adapter, judged by the suite; that takes an hour or two
   guards [--update]       instructions of the hot paths, counted by valgrind, against the figures in
                           bench/guards/instructions.toml; --update writes them down anew

@@ -67,6 +67,7 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
     }
     let limits = [
         contender(Pread::new(dir, count, &body, Into::OneBuffer)?),
+        contender(Pread::new(dir, count, &body, Into::Verified)?),
         contender(Pread::new(dir, count, &body, Into::NewBuffer)?),
     ];
     let all: Vec<_> = stores.iter().chain(&limits).chain([&tokio]).collect();

@@ -1,4 +1,4 @@
-//! Hit ratios on made-up traces.
+//! Hit ratios on made-up traces, and what they cost in writing.
 
 use super::Setting;
 use crate::Failure;
@@ -6,7 +6,7 @@ use crate::measurement::{Measurement, Unit};
 use crate::policy::peers::{Fifo, Lru, S3Fifo};
 use crate::policy::trace::{self, Access};
 use crate::policy::{Policy, Real, hit_ratio};
-use forebay_disk::{DiskOptions, Sync};
+use forebay_disk::{DiskOptions, DiskStats, Sync};
 use forebay_memory::MemoryOptions;
 
 const CAPACITY_BYTES: u64 = 64 << 20;
@@ -41,12 +41,12 @@ fn on_trace(setting: Setting<'_>, name: &str, trace: &[Access]) -> Result<Vec<Me
         .open()?;
     let policies: [(&str, &mut dyn Policy); 5] = [
         ("forebay-memory", &mut Real::new(memory, BODY_BYTES_MAX)?),
-        ("forebay-disk", &mut Real::new(disk, BODY_BYTES_MAX)?),
+        ("forebay-disk", &mut Real::new(disk.clone(), BODY_BYTES_MAX)?),
         ("LRU", &mut Lru::new(CAPACITY_BYTES)),
         ("FIFO", &mut Fifo::new(CAPACITY_BYTES)),
         ("S3-FIFO", &mut S3Fifo::new(CAPACITY_BYTES)),
     ];
-    policies
+    let ratios = policies
         .into_iter()
         .map(|(contender, policy)| {
             let is_ours = contender.starts_with("forebay");
@@ -66,5 +66,20 @@ fn on_trace(setting: Setting<'_>, name: &str, trace: &[Access]) -> Result<Vec<Me
                 note: Some(note.to_owned()),
             })
         })
-        .collect()
+        .collect::<Result<Vec<_>, Failure>>()?;
+    Ok(ratios.into_iter().chain([written(name, &disk.stats())]).collect())
+}
+
+/// What the order of eviction costs: bytes written for each byte that came in.
+fn written(name: &str, stats: &DiskStats) -> Measurement {
+    Measurement {
+        area: "policy",
+        operation: format!("{name}: bytes written per byte admitted"),
+        size_bytes: None,
+        concurrency: 1,
+        contender: "forebay-disk".to_owned(),
+        unit: Unit::Ratio,
+        rounds: vec![stats.written_bytes as f64 / stats.admitted_bytes.max(1) as f64],
+        note: Some("records and bodies; more than 1 is what was kept, and written again".to_owned()),
+    }
 }

@@ -2,6 +2,7 @@
 
 mod table;
 
+use crate::ring::Ring;
 use forebay_core::HashBinary;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,15 +23,21 @@ pub(crate) struct Slot {
 struct Packed {
     segment: u32,
     offset_units: u32,
-    /// Length, and the flags.
+    /// Length, reads and flags.
     units: u32,
     generation: [u32; 2],
 }
 
-const HIT: u32 = 1 << 31;
-const BODY_IN_FILE: u32 = 1 << 30;
+/// How often an entry was read, in two bits.
+const READS_SHIFT: u32 = 30;
+/// More reads are not told from so many.
+pub(crate) const READS_MAX: u8 = 3;
+const BODY_IN_FILE: u32 = 1 << 29;
 /// Tells a cell that is used from one that is not.
-const USED: u32 = 1 << 29;
+const USED: u32 = 1 << 28;
+/// An older record of the key may lie in the main ring.
+const COVERS: u32 = 1 << 27;
+const UNITS: u32 = COVERS - 1;
 const SHARDS: usize = 64;
 
 /// The index. Only the writer changes it; anyone may look.
@@ -63,23 +70,44 @@ impl Index {
     pub(crate) fn touch(&self, key: &HashBinary) -> Option<Slot> {
         let mut shard = self.shard(key).lock();
         let packed = shard.get(key)?;
-        packed.units |= HIT;
+        packed.set_reads((packed.reads() + 1).min(READS_MAX));
         Some(packed.slot())
     }
 
-    /// Whether the key was read since its slot was set.
-    pub(crate) fn was_hit(&self, key: &HashBinary) -> bool {
+    /// How often the key was read since its slot was set, at most [`READS_MAX`]; `None` if there is none.
+    pub(crate) fn reads(&self, key: &HashBinary) -> Option<u8> {
+        self.shard(key).lock().get(key).map(|packed| packed.reads())
+    }
+
+    /// Sets the slot of a key, which counts as read so often; the one before it.
+    pub(crate) fn insert(&self, key: HashBinary, slot: Slot, reads: u8) -> Option<Slot> {
+        let mut shard = self.shard(&key).lock();
+        let mut packed = Packed::new(slot);
+        packed.set_reads(reads);
+        if Ring::of(slot.segment) == Ring::Probation
+            && let Some(old) = shard.get(&key)
+            && (Ring::of(old.segment) == Ring::Main || old.units & COVERS != 0)
+        {
+            packed.units |= COVERS;
+        }
+        let old = shard.insert(key, packed);
+        self.len.fetch_add(usize::from(old.is_none()), Ordering::Relaxed);
+        old.map(|packed| packed.slot())
+    }
+
+    /// Notes that an older record of the key may lie in the main ring.
+    pub(crate) fn set_covers(&self, key: &HashBinary) {
+        if let Some(packed) = self.shard(key).lock().get(key) {
+            packed.units |= COVERS;
+        }
+    }
+
+    /// Whether an older record of the key may lie in the main ring, which this one on probation overrules.
+    pub(crate) fn covers(&self, key: &HashBinary) -> bool {
         self.shard(key)
             .lock()
             .get(key)
-            .is_some_and(|packed| packed.units & HIT != 0)
-    }
-
-    /// Sets the slot of a key; the one before it.
-    pub(crate) fn insert(&self, key: HashBinary, slot: Slot) -> Option<Slot> {
-        let old = self.shard(&key).lock().insert(key, Packed::new(slot));
-        self.len.fetch_add(usize::from(old.is_none()), Ordering::Relaxed);
-        old.map(|packed| packed.slot())
+            .is_some_and(|packed| packed.units & COVERS != 0)
     }
 
     /// Removes a key; its slot.
@@ -115,7 +143,7 @@ impl Index {
 
 impl Packed {
     fn new(slot: Slot) -> Self {
-        debug_assert!(slot.record_units < USED);
+        debug_assert!(slot.record_units <= UNITS);
         let flag = if slot.body_in_file { BODY_IN_FILE } else { 0 };
         Packed {
             segment: slot.segment,
@@ -130,10 +158,18 @@ impl Packed {
         Slot {
             segment: self.segment,
             offset_units: self.offset_units,
-            record_units: self.units & !(HIT | BODY_IN_FILE | USED),
+            record_units: self.units & UNITS,
             generation: u64::from(high) << 32 | u64::from(low),
             body_in_file: self.units & BODY_IN_FILE != 0,
         }
+    }
+
+    fn reads(&self) -> u8 {
+        (self.units >> READS_SHIFT) as u8
+    }
+
+    fn set_reads(&mut self, reads: u8) {
+        self.units = self.units & !(u32::from(READS_MAX) << READS_SHIFT) | u32::from(reads) << READS_SHIFT;
     }
 }
 
@@ -155,7 +191,7 @@ mod tests {
     fn a_slot_comes_back_as_it_was_set() {
         let index = Index::default();
         for generation in [0, 1, u64::MAX, u64::MAX - 1, 1 << 32] {
-            index.insert([3; 16], slot(generation));
+            index.insert([3; 16], slot(generation), 3);
             assert_eq!(index.get(&[3; 16]), Some(slot(generation)));
         }
         assert_eq!(index.len(), 1);
@@ -164,14 +200,41 @@ mod tests {
     }
 
     #[test]
-    fn setting_a_slot_forgets_that_it_was_read() {
+    fn reads_are_counted_from_what_the_slot_was_set_with() {
         let index = Index::default();
-        index.insert([3; 16], slot(1));
-        assert!(!index.was_hit(&[3; 16]));
-        assert_eq!(index.touch(&[3; 16]), Some(slot(1)));
-        assert!(index.was_hit(&[3; 16]));
-        index.insert([3; 16], slot(2));
-        assert!(!index.was_hit(&[3; 16]));
+        assert_eq!(index.reads(&[3; 16]), None);
+        index.insert([3; 16], slot(1), 0);
+        assert_eq!(index.reads(&[3; 16]), Some(0));
+        for reads in [1, 2, 3, READS_MAX] {
+            assert_eq!(index.touch(&[3; 16]), Some(slot(1)));
+            assert_eq!(index.reads(&[3; 16]), Some(reads));
+        }
+        index.insert([3; 16], slot(2), 1);
+        assert_eq!(index.reads(&[3; 16]), Some(1));
+    }
+
+    #[test]
+    fn a_record_on_probation_covers_one_in_the_main_ring_until_the_key_is_back_there_or_gone() {
+        let (main, probation) = (slot(1), |generation| Slot {
+            segment: u32::MAX,
+            ..slot(generation)
+        });
+        let index = Index::default();
+        let covers = |slot| {
+            index.insert([3; 16], slot, 0);
+            index.covers(&[3; 16])
+        };
+        assert!(!covers(probation(2)));
+        assert!(!covers(probation(3)));
+        assert!(!covers(main));
+        assert!(covers(probation(4)));
+        assert!(covers(probation(5)), "handed on");
+        assert!(!covers(main));
+        index.remove(&[3; 16]);
+        assert!(!covers(probation(6)));
+        index.set_covers(&[3; 16]);
+        assert!(index.covers(&[3; 16]));
+        assert_eq!(index.get(&[3; 16]), Some(probation(6)));
     }
 
     #[test]
@@ -180,7 +243,7 @@ mod tests {
         for number in 0_u64..300_000 {
             let key = twox_hash::XxHash3_64::oneshot(&number.to_le_bytes());
             let key = (u128::from(key) << 64 | u128::from(number)).to_be_bytes();
-            index.insert(key, slot(number));
+            index.insert(key, slot(number), 0);
             if number >= 20_000 && number % 5_000 == 0 {
                 let bytes = index.len_bytes() / (number as usize + 1);
                 assert!(
@@ -198,7 +261,7 @@ mod tests {
         for byte in 0..16 {
             let mut key = [0; 16];
             key[byte] = 1;
-            index.insert(key, slot(byte as u64));
+            index.insert(key, slot(byte as u64), 0);
         }
         assert_eq!(index.len(), 16);
     }

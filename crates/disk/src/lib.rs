@@ -1,8 +1,9 @@
-//! A disk storage for HTTP caches: a ring of log segments.
+//! A disk storage for HTTP caches: two rings of log segments.
 //!
 //! Small entries are records in append-only logs; large bodies lie in files beside the log that names them. The log is
-//! the commit: what it says, in order, is what is stored. One thread per store writes it, and the oldest segment goes as
-//! a whole when room is needed. `FORMAT.md` in this crate describes every byte.
+//! the commit: what it says, in order, is what is stored. One thread per store writes it, and where room is needed a segment
+//! goes as a whole. What is new is on probation, in a tenth of the capacity; what is read there, or comes back soon after,
+//! moves to the main ring (S3-FIFO). `FORMAT.md` in this crate describes every byte.
 //!
 //! Where the disk is full before the capacity is, the store shrinks to what the disk has and goes on storing. A write
 //! that fails for good is not admitted, and its body still reaches those who read it, out of memory, within
@@ -28,6 +29,7 @@ mod format;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod ghosts;
 mod hit;
 mod index;
 pub mod io;
@@ -38,6 +40,7 @@ mod options;
 mod pool;
 mod read;
 mod recovery;
+mod ring;
 mod segment;
 mod spill;
 mod stats;

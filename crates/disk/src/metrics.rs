@@ -15,7 +15,7 @@ use Kind::{Counter, Gauge};
 
 type Field = (Kind, &'static str, Unit, &'static str, fn(&DiskStats) -> u64);
 
-const FIELDS: [Field; 22] = [
+const FIELDS: [Field; 25] = [
     (
         Gauge,
         "forebay_disk_entries",
@@ -40,6 +40,13 @@ const FIELDS: [Field; 22] = [
     (Gauge, "forebay_disk_segments", Unit::Count, "Segments.", |s| {
         s.segments
     }),
+    (
+        Gauge,
+        "forebay_disk_index_bytes",
+        Unit::Bytes,
+        "Bytes of the index, in memory.",
+        |s| s.index_bytes,
+    ),
     (
         Gauge,
         "forebay_disk_live_writes",
@@ -81,6 +88,20 @@ const FIELDS: [Field; 22] = [
         Unit::Count,
         "Entries admitted.",
         |s| s.admitted,
+    ),
+    (
+        Counter,
+        "forebay_disk_admitted_bytes_total",
+        Unit::Bytes,
+        "Bytes of entries admitted.",
+        |s| s.admitted_bytes,
+    ),
+    (
+        Counter,
+        "forebay_disk_written_bytes_total",
+        Unit::Bytes,
+        "Bytes of records and bodies written.",
+        |s| s.written_bytes,
     ),
     (
         Counter,

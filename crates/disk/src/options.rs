@@ -1,5 +1,6 @@
 //! How a store is opened.
 
+use crate::ghosts::Ghosts;
 use crate::index::Index;
 use crate::io::{Io, RealIo};
 use crate::{DiskStorage, WaitingStorage, recovery};
@@ -23,7 +24,7 @@ const INDEX_BYTES_DEFAULT: u64 = 1 << 30;
 /// | | the process crashes | the system crashes, or the power is cut |
 /// |---|---|---|
 /// | [`Never`](Sync::Never) | nothing | what the operating system had not written yet: on Linux, some 30 seconds or more |
-/// | [`Interval`](Sync::Interval) | nothing | what is younger than the interval |
+/// | [`Interval`](Sync::Interval) | nothing | what is younger than the interval; entries that eviction has moved within it |
 /// | [`Always`](Sync::Always) | nothing | nothing; of a key whose replacement was being written at that moment, the entry |
 ///
 /// Whatever is lost, the store opens, and what it serves is whole and was written for that key. A write that was not
@@ -112,8 +113,8 @@ impl DiskOptions {
         self
     }
 
-    /// What the index may occupy in memory; 1 GiB by default, which is enough for 21 million entries: one takes at most 51
-    /// bytes. Where that is reached, the oldest segments go, as they do where the capacity is.
+    /// What the index may occupy in memory; 1 GiB by default, which is enough for 20 million entries: one takes at most 53
+    /// bytes. Where that is reached, segments go, as they do where the capacity is.
     pub fn index_bytes(mut self, index_bytes: u64) -> Self {
         self.index_bytes = index_bytes;
         self
@@ -212,7 +213,8 @@ impl DiskOptions {
 
     /// How many entries the index may have.
     pub(crate) fn entries_max(&self) -> usize {
-        (self.index_bytes / Index::ENTRY_BYTES_MAX as u64).max(1) as usize
+        let entry_bytes = Index::ENTRY_BYTES_MAX + Ghosts::ENTRY_BYTES;
+        (self.index_bytes / entry_bytes as u64).max(1) as usize
     }
 
     /// The largest body.

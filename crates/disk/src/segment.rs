@@ -2,11 +2,12 @@
 
 use crate::format::footer::{ITEM_BYTES, TAIL_BYTES};
 use crate::io::File;
+use crate::ring::Ring;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// What a file system gives to a file at least, and rounds up to.
 const DISK_BLOCK_BYTES: u64 = 4096;
@@ -22,6 +23,8 @@ pub(crate) struct Segment {
     /// What its log occupies already where that is more: one that was taken over is longer than what was written.
     allocated_bytes: AtomicU64,
     records: AtomicU64,
+    /// Whether any of its records may say something else of a key than an earlier one did.
+    overrules: AtomicBool,
     bodies_bytes: AtomicU64,
     /// The length of each body file, by generation.
     bodies: Mutex<HashMap<u64, u64>>,
@@ -36,6 +39,7 @@ impl Segment {
             log_bytes: AtomicU64::new(log_bytes),
             allocated_bytes: AtomicU64::new(0),
             records: AtomicU64::new(0),
+            overrules: AtomicBool::new(false),
             bodies_bytes: AtomicU64::new(0),
             bodies: Mutex::default(),
         }
@@ -53,6 +57,15 @@ impl Segment {
     pub(crate) fn grow(&self, bytes: u64, records: u64) {
         self.log_bytes.fetch_add(bytes, Ordering::AcqRel);
         self.records.fetch_add(records, Ordering::AcqRel);
+    }
+
+    /// Notes that a record says something else of its key than an earlier one.
+    pub(crate) fn set_overrules(&self) {
+        self.overrules.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn overrules(&self) -> bool {
+        self.overrules.load(Ordering::Acquire)
     }
 
     /// Counts a body file.
@@ -107,7 +120,7 @@ pub(crate) fn disk_bytes(file_bytes: u64) -> u64 {
     file_bytes.next_multiple_of(DISK_BLOCK_BYTES)
 }
 
-/// The segments of a store, oldest first.
+/// The segments of a store, in the order of replay: those of the main ring, oldest first, then those on probation.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     by_number: RwLock<BTreeMap<u32, Arc<Segment>>>,
@@ -126,11 +139,10 @@ impl Segments {
         self.by_number.write().remove(&number);
     }
 
-    pub(crate) fn oldest(&self) -> Option<Arc<Segment>> {
-        self.by_number
-            .read()
-            .first_key_value()
-            .map(|(_, segment)| segment.clone())
+    pub(crate) fn oldest(&self, ring: Ring) -> Option<Arc<Segment>> {
+        let by_number = self.by_number.read();
+        let (_, segment) = by_number.range(ring.numbers()).next()?;
+        Some(segment.clone())
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
@@ -141,11 +153,22 @@ impl Segments {
         self.by_number.read().len()
     }
 
+    pub(crate) fn len_of(&self, ring: Ring) -> usize {
+        self.by_number.read().range(ring.numbers()).count()
+    }
+
     pub(crate) fn footprint_bytes(&self) -> u64 {
+        Ring::ALL
+            .into_iter()
+            .map(|ring| self.footprint_bytes_of(ring))
+            .sum()
+    }
+
+    pub(crate) fn footprint_bytes_of(&self, ring: Ring) -> u64 {
         self.by_number
             .read()
-            .values()
-            .map(|segment| segment.footprint_bytes())
+            .range(ring.numbers())
+            .map(|(_, segment)| segment.footprint_bytes())
             .sum()
     }
 }

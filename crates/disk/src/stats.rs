@@ -28,6 +28,10 @@ pub struct DiskStats {
     pub misses: u64,
     /// Entries admitted.
     pub admitted: u64,
+    /// What they weigh, in bytes.
+    pub admitted_bytes: u64,
+    /// Bytes of records and bodies that were written: of what was admitted, changed, purged, or kept when its segment went.
+    pub written_bytes: u64,
     /// Entries that were evicted to make room.
     pub evicted_entries: u64,
     /// Bytes of evicted segments.
@@ -74,6 +78,8 @@ counters!(
     hits,
     misses,
     admitted,
+    admitted_bytes,
+    written_bytes,
     evicted_entries,
     evicted_bytes,
     evicted_segments,

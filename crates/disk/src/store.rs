@@ -37,7 +37,8 @@ pub(crate) struct Store {
     pub(crate) queue: Queue,
     /// Bytes of body files of writes in progress.
     pub(crate) spilling: Arc<AtomicU64>,
-    pub(crate) next_segment: AtomicU32,
+    /// The numbers that segments had not yet when the store was opened, by ring.
+    pub(crate) next_segments: [u32; 2],
     next_generation: AtomicU64,
     lock: Mutex<Option<Arc<dyn File>>>,
     /// The process whose id is in the LOCK file.
@@ -52,7 +53,8 @@ pub(crate) struct Recovered {
     pub(crate) id: StoreId,
     pub(crate) index: Index,
     pub(crate) segments: Segments,
-    pub(crate) next_segment: u32,
+    /// Of each ring, in the order of [`Ring::ALL`](crate::ring::Ring::ALL).
+    pub(crate) next_segments: [u32; 2],
     pub(crate) next_generation: u64,
     pub(crate) lock: Arc<dyn File>,
 }
@@ -72,7 +74,7 @@ impl Store {
             buffers: Buffers::default(),
             queue: Queue::default(),
             spilling: Arc::default(),
-            next_segment: AtomicU32::new(found.next_segment),
+            next_segments: found.next_segments,
             next_generation: AtomicU64::new(found.next_generation),
             lock: Mutex::new(Some(found.lock)),
             signed_by: AtomicU32::new(std::process::id()),

@@ -213,9 +213,9 @@ async fn a_link_in_the_place_of_any_part_of_a_store_is_refused_by_its_name() {
         "LOCK",
         "segments",
         "spill",
-        "segments/00000000",
+        "segments/80000000",
     ];
-    for part in parts.into_iter().chain(["segments/00000000/log"]) {
+    for part in parts.into_iter().chain(["segments/80000000/log"]) {
         let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = open(dir.path(), CAPACITY);
         put(&store, "a", &body(10, 1)).await.unwrap();

@@ -334,7 +334,7 @@ async fn links_in_place_of_segments_are_refused_and_strangers_left_alone() {
     put(&store, "a", &body(10, 1)).await.unwrap();
     put(&store, "large", &body(400_000, 1)).await.unwrap();
     drop(store);
-    let stranger = dir.path().join("segments/00000000/notes.txt");
+    let stranger = dir.path().join("segments/80000000/notes.txt");
     std::fs::write(&stranger, "mine").unwrap();
     std::fs::write(dir.path().join("segments/other"), "mine").unwrap();
     let store = open(dir.path(), CAPACITY);
@@ -371,7 +371,7 @@ async fn files_are_their_owners_alone() {
     for path in [
         &root,
         &root.join("segments"),
-        &root.join("segments/00000000"),
+        &root.join("segments/80000000"),
         &root.join("spill"),
     ] {
         assert_eq!(mode(path), 0o700, "{}", path.display());
@@ -403,10 +403,10 @@ async fn a_body_file_in_an_older_segment_than_its_record_is_moved_on_and_stays()
         .into_iter()
         .find(is_body)
         .unwrap();
-    assert!(moved.starts_with(dir.path().join("segments/00000001")));
+    assert!(moved.starts_with(dir.path().join("segments/80000001")));
     let old = dir
         .path()
-        .join("segments/00000000")
+        .join("segments/80000000")
         .join(moved.file_name().unwrap());
     std::fs::rename(&moved, old).unwrap();
     for _ in 0..2 {

@@ -11,7 +11,8 @@ use forebay_core::{PurgeTarget, PurgeType, Storage};
 use forebay_disk::io::{CrashIo, Names, PowerCut};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 const ROOMY: u64 = 32 << 20;
@@ -22,6 +23,8 @@ enum Op {
     Update,
     Expire,
     Purge,
+    /// So that it outlives its segment.
+    Get,
 }
 
 /// What a key is: the event whose meta it has, and the one whose body.
@@ -46,12 +49,23 @@ struct Event {
 
 struct Run {
     io: CrashIo,
-    root: PathBuf,
     sync: Sync,
     /// Whether a miss may be an eviction.
     evicts: bool,
     events: Vec<Event>,
-    _dir: tempfile::TempDir,
+    /// The steps that end a sync of everything, once the run is over.
+    syncs: OnceLock<Vec<usize>>,
+    dir: tempfile::TempDir,
+}
+
+/// The steps that end a sync of everything. Others sync names, or the main ring alone, before a segment goes.
+fn syncs_of_all(io: &CrashIo) -> Vec<usize> {
+    let mut steps = io.describe(usize::MAX, usize::MAX);
+    steps.reverse();
+    let ends = steps.windows(2).enumerate();
+    ends.filter(|(_, pair)| pair[0].starts_with("sync segments/8") && pair[1] == "sync segments/")
+        .map(|(at, _)| at + 1)
+        .collect()
 }
 
 impl Run {
@@ -60,13 +74,13 @@ impl Run {
         let io = CrashIo::new(dir.path()).unwrap();
         let mut run = Run {
             io: io.clone(),
-            root: dir.path().to_owned(),
             sync,
             evicts: capacity < ROOMY,
             events: Vec::new(),
-            _dir: dir,
+            syncs: OnceLock::new(),
+            dir,
         };
-        let options = DiskOptions::new(&run.root)
+        let options = DiskOptions::new(run.dir.path())
             .capacity_bytes(capacity)
             .sync(sync)
             .io(io);
@@ -94,6 +108,10 @@ impl Run {
             .find(|event| event.name == name)
             .and_then(|event| event.state);
         let state = match op {
+            Op::Get => {
+                get(store, name).await;
+                last
+            }
             Op::Put(len) => {
                 let mut miss = store
                     .get_miss_handler(&key(name), &meta(&number.to_string()), &none())
@@ -139,6 +157,9 @@ impl Run {
                 None
             }
         };
+        if let Op::Get = op {
+            return; // which changes nothing
+        }
         let done = self.io.steps();
         self.events.push(Event {
             name: name.to_owned(),
@@ -187,13 +208,13 @@ impl Run {
         let io = CrashIo::new(dir.path()).unwrap();
         let mut run = Run {
             io: io.clone(),
-            root: dir.path().to_owned(),
             sync,
             evicts: false,
             events: Vec::new(),
-            _dir: dir,
+            syncs: OnceLock::new(),
+            dir,
         };
-        let options = DiskOptions::new(&run.root).capacity_bytes(ROOMY).sync(sync);
+        let options = DiskOptions::new(run.dir.path()).capacity_bytes(ROOMY).sync(sync);
         let store = options.io(io).open().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         for groups in 1.. {
@@ -223,12 +244,7 @@ impl Run {
         let mark = self.io.steps();
         self.execute(store, "tick", Op::Put(10), self.events.len()).await;
         let deadline = Instant::now() + Duration::from_secs(20);
-        let segments = self.root.join("segments");
-        while self
-            .io
-            .last_sync_of(&segments, usize::MAX)
-            .is_none_or(|step| step < mark)
-        {
+        while syncs_of_all(&self.io).last().is_none_or(|step| *step < mark) {
             assert!(Instant::now() < deadline, "no sync within the interval");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -238,7 +254,10 @@ impl Run {
     fn floor(&self, name: &str, step: usize) -> Option<usize> {
         let until = match self.sync {
             Sync::Always => step,
-            Sync::Interval(_) => self.io.last_sync_of(&self.root.join("segments"), step)?,
+            Sync::Interval(_) => {
+                let syncs = self.syncs.get_or_init(|| syncs_of_all(&self.io));
+                *syncs.iter().rfind(|sync| **sync < step)?
+            }
             Sync::Never => return None,
         };
         self.events
@@ -480,6 +499,41 @@ fn ops_that_evict() -> Vec<(&'static str, Op)> {
     ops
 }
 
+/// What has moved to the main ring is replaced and purged, in segments that go; then none of it must be back.
+fn ops_of_both_rings() -> Vec<(&'static str, Op)> {
+    const COLD: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
+    let mut ops = vec![("replaced", Op::Put(900)), ("purged", Op::Put(900))];
+    ops.extend([("purged large", Op::Put(270_000)), ("updated", Op::Put(270_000))]);
+    ops.extend(["replaced", "purged", "purged large", "updated"].map(|name| (name, Op::Get)));
+    let churn = |ops: &mut Vec<_>, len, count| {
+        ops.extend(COLD.iter().cycle().take(count).map(|name| (*name, Op::Put(len))));
+    };
+    churn(&mut ops, 120_000, 16);
+    ops.extend(["purged", "purged large"].map(|name| (name, Op::Purge)));
+    ops.extend([("updated", Op::Update), ("replaced", Op::Put(400))]);
+    ops.extend([("purged", Op::Put(300)), ("purged", Op::Purge)]);
+    churn(&mut ops, 110_000, 20);
+    ops
+}
+
+/// Segments that begin with an entry and have its tombstone further on, until logs are taken over several times: the first
+/// record of the new segment lies where the entry was, the next where the tombstone was.
+fn ops_of_short_lives() -> Vec<(&'static str, Op)> {
+    const BRIEF: [&str; 24] = [
+        "b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", "b9", "b10", "b11", "b12", "b13", "b14", "b15",
+        "b16", "b17", "b18", "b19", "b20", "b21", "b22", "b23",
+    ];
+    let segment = |name| {
+        [
+            (name, Op::Put(5_000)),
+            ("filler", Op::Put(50_000)),
+            (name, Op::Purge),
+            ("filler", Op::Put(76_000)),
+        ]
+    };
+    BRIEF.into_iter().flat_map(segment).collect()
+}
+
 fn expect_nothing_wrong(wrong: Vec<String>) {
     assert!(
         wrong.is_empty(),
@@ -516,6 +570,24 @@ async fn nothing_wrong_is_served_where_nothing_is_ever_synced() {
 async fn eviction_brings_back_nothing_that_was_purged_or_replaced() {
     for sync in [Sync::Always, Sync::Interval(Duration::from_millis(1))] {
         let run = Run::of(sync, 2 << 20, &ops_that_evict(), true).await;
+        expect_nothing_wrong(run.cut_everywhere(Names::InOrder).await);
+        expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
+    }
+}
+
+/// A log that was taken over was given back to its old segment by the cut, with the entry in it, and with its tombstone
+/// written over.
+#[tokio::test]
+async fn a_log_that_is_given_back_after_it_was_taken_over_brings_back_nothing() {
+    let sync = Sync::Interval(Duration::from_millis(1));
+    let run = Run::of(sync, 2 << 20, &ops_of_short_lives(), true).await;
+    expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
+}
+
+#[tokio::test]
+async fn what_has_moved_to_the_main_ring_is_overruled_for_good() {
+    for sync in [Sync::Always, Sync::Interval(Duration::from_millis(1))] {
+        let run = Run::of(sync, 2 << 20, &ops_of_both_rings(), true).await;
         expect_nothing_wrong(run.cut_everywhere(Names::InOrder).await);
         expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
     }

@@ -40,7 +40,7 @@ async fn an_old_segment_whose_removal_was_lost_does_not_bring_back_what_was_purg
             .unwrap();
         let log = std::fs::read(oldest.join("log")).unwrap();
         let mut i = 0;
-        while segments(dir.path())[0] <= oldest.with_file_name("00000002") {
+        while segments(dir.path())[0] <= oldest.with_file_name("80000002") {
             put(&store, &format!("later {i}"), &body(200_000, i))
                 .await
                 .unwrap();
@@ -51,7 +51,7 @@ async fn an_old_segment_whose_removal_was_lost_does_not_bring_back_what_was_purg
         std::fs::write(oldest.join("log"), log).unwrap();
         if keep_empty_directory {
             let mut between = oldest.clone();
-            for name in ["00000001", "00000002"] {
+            for name in ["80000001", "80000002"] {
                 between.set_file_name(name);
                 std::fs::create_dir(&between).unwrap();
             }
@@ -90,7 +90,7 @@ async fn a_segment_that_could_not_be_begun_or_was_not_yet_costs_no_entry() {
     io.heal();
     put(&store, "second", &body(1_000, 2)).await.unwrap();
     drop(store);
-    std::fs::create_dir(dir.path().join("segments/00000002")).unwrap(); // as a crash right after would leave it
+    std::fs::create_dir(dir.path().join("segments/80000002")).unwrap(); // as a crash right after would leave it
     let store = options.open().unwrap();
     assert_eq!(get(&store, "first").await.unwrap(), body(1_000, 1));
     assert_eq!(get(&store, "second").await.unwrap(), body(1_000, 2));
@@ -126,4 +126,25 @@ async fn the_last_segment_goes_only_after_the_removal_of_the_others_is_durable()
         .iter()
         .position(|(o, name)| *o == Operation::Remove && name == "log");
     assert!(synced.is_some() && synced < removed, "{seen:?}");
+}
+
+/// The log of an evicted segment was taken over by another; the cut gave it back, and nobody could tell what of it was
+/// written over.
+#[tokio::test]
+async fn a_segment_whose_log_names_another_was_evicted_and_all_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY);
+    for i in 0..25 {
+        put(&store, &format!("{i}"), &body(200_000, i)).await.unwrap();
+    }
+    drop(store);
+    let segments = segments(dir.path());
+    let start = std::fs::read(segments[3].join("log")).unwrap()[..64].to_vec();
+    let mut log = std::fs::read(segments[1].join("log")).unwrap();
+    log[..64].copy_from_slice(&start);
+    std::fs::write(segments[1].join("log"), log).unwrap();
+    let store = open(dir.path(), CAPACITY);
+    assert!(!segments[0].exists() && !segments[1].exists() && segments[2].exists());
+    assert!(find(&store, "0").await.is_none());
+    assert_eq!(get(&store, "24").await.unwrap(), body(200_000, 24));
 }

@@ -90,9 +90,13 @@ async fn what_a_killed_store_had_is_found_in_logs_that_were_taken_over() {
 async fn a_reader_of_an_evicted_entry_keeps_its_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(&dir.path().join("store"), CAPACITY_BYTES);
-    fill(&store, 0..1).await;
-    let (_, mut hit) = find(&store, "k0").await.unwrap();
-    fill(&store, 1..1500).await;
-    assert!(find(&store, "k0").await.is_none());
-    assert_eq!(read(&mut *hit).await.unwrap(), body(BODY_BYTES, 0));
+    let large = body(600_000, 7); // it lies in a file, and is read when the reader asks for it
+    put(&store, "large", &large).await.unwrap();
+    let (_, mut hit) = find(&store, "large").await.unwrap();
+    for number in 0..1500 {
+        fill(&store, number..number + 1).await;
+        get(&store, &format!("k{number}")).await.unwrap(); // so that the main ring turns as well
+    }
+    assert!(find(&store, "large").await.is_none());
+    assert_eq!(read(&mut *hit).await.unwrap(), large);
 }

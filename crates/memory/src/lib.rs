@@ -29,6 +29,8 @@
 mod body;
 mod entry;
 mod hit;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod miss;
 mod options;
 mod stats;

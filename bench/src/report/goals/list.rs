@@ -123,6 +123,14 @@ fn disk_hits() -> Vec<Goal> {
     )];
     for size in &SIZES[1..] {
         goals.push(faster("disk", "hit", *size, DISK, "preadv2", 0.85));
+        goals.push(faster(
+            "disk",
+            "hit",
+            *size,
+            DISK,
+            "preadv2 and its checksums",
+            0.85,
+        ));
     }
     goals.extend([
         faster("disk", "hit", KIB, DISK, "file per object", 1.5),

@@ -170,11 +170,11 @@ fn the_fixed_blocks_come_back_whole_or_not_at_all() {
     assert_eq!(fixed::decode_segment(&segment), Some((id, 6)));
     damage(&segment, |bytes| fixed::decode_segment(bytes).is_some());
     let mut next = format;
-    next[8] = 2;
-    assert_eq!(fixed::decode_format(&next), Format::MaybeOtherVersion(2));
+    next[8] = 3;
+    assert_eq!(fixed::decode_format(&next), Format::MaybeOtherVersion(3));
     let checksum = checksum(&next[..56], 0);
     next[56..].copy_from_slice(&checksum.to_le_bytes());
-    assert_eq!(fixed::decode_format(&next), Format::OtherVersion(2));
+    assert_eq!(fixed::decode_format(&next), Format::OtherVersion(3));
 }
 
 #[test]

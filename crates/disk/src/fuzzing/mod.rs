@@ -6,16 +6,17 @@
 #[cfg(test)]
 mod tests;
 
-use crate::DiskOptions;
 use crate::format::fixed::{encode_format, encode_segment};
 use crate::format::footer::{self, ITEM_BYTES, TAIL_BYTES};
 use crate::format::record::{ALIGN, Header, Kind, TRAILER_BYTES, decode_trailer};
 use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX, StoreId, checksum, u32_at, u64_at};
 use crate::io::{Io, OpenMode, RealIo, write_full};
 use crate::read::Stored;
+use crate::ring::Ring;
 use crate::segment::Layout;
 use crate::survey::Survey;
 use crate::writer::slot_of;
+use crate::{DiskOptions, Sync};
 use bytes::Bytes;
 use forebay_core::{CacheKey, CacheMeta, CompactCacheKey, HandleHit, SpanHandle, Storage};
 use std::path::Path;
@@ -87,7 +88,7 @@ pub fn meta(bytes: &[u8]) {
     }
 }
 
-/// Bytes as the log of a store that has nothing else, in an empty directory: it is looked into, opened, every entry is
+/// Bytes as the log of a store that has nothing else, in either ring, in an empty directory: it is looked into, opened, every entry is
 /// looked up and read, it is written to, and opened again.
 pub async fn store(dir: &Path, bytes: &[u8]) {
     let layout = Layout::new(dir.to_owned());
@@ -103,6 +104,7 @@ pub async fn store(dir: &Path, bytes: &[u8]) {
         .expect("damage is found, and is no error");
     for _ in 0..2 {
         let store = DiskOptions::new(dir)
+            .sync(Sync::Never)
             .open()
             .expect("damage costs entries, not the store");
         for primary in &keys {
@@ -130,17 +132,20 @@ async fn read_all(hit: &mut dyn HandleHit) {
 
 fn make(layout: &Layout, bytes: &[u8]) -> std::io::Result<()> {
     RealIo.create_dir(&layout.segments())?;
-    RealIo.create_dir(&layout.segment(0))?;
     let format = RealIo.open(&layout.format(), OpenMode::CreateNew)?;
     write_full(&*format, &[encode_format(ID)], 0)?;
-    let log = RealIo.open(&layout.log(0), OpenMode::CreateNew)?;
-    write_full(&*log, &[repaired_log(bytes)], 0)
+    for number in Ring::ALL.map(|ring| *ring.numbers().start()) {
+        RealIo.create_dir(&layout.segment(number))?;
+        let log = RealIo.open(&layout.log(number), OpenMode::CreateNew)?;
+        write_full(&*log, &[repaired_log(bytes, number)], 0)?;
+    }
+    Ok(())
 }
 
-/// A log with these bytes behind its start.
-fn repaired_log(bytes: &[u8]) -> Vec<u8> {
-    let seed = ID.segment_seed(0);
-    let mut log = encode_segment(ID, 0).to_vec();
+/// The log of a segment with these bytes behind its start.
+fn repaired_log(bytes: &[u8], number: u32) -> Vec<u8> {
+    let seed = ID.segment_seed(number);
+    let mut log = encode_segment(ID, number).to_vec();
     log.extend_from_slice(bytes);
     for at in (ALIGN..log.len()).step_by(ALIGN) {
         repair_record(&mut log[at..], seed);

@@ -173,7 +173,7 @@ fn id_of_segments(io: &dyn Io, layout: &Layout) -> Result<Option<StoreId>> {
 }
 
 /// The first bytes of a file, as many as there are; `None` if there is no file.
-fn read_start(io: &dyn Io, path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_start(io: &dyn Io, path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match io.open(path, OpenMode::Read) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -9,9 +9,11 @@ pub(crate) use scan::{is_sealed, load_items};
 
 use crate::DiskOptions;
 use crate::format::StoreId;
+use crate::format::fixed::decode_segment;
 use crate::format::record::Kind;
 use crate::index::Index;
 use crate::io::{Io, OpenMode, PathKind};
+use crate::ring::Ring;
 use crate::segment::{Layout, Segment, Segments, segment_number};
 use crate::store::{Recovered, Store};
 use crate::writer::slot_of;
@@ -33,9 +35,7 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
         return Ok(None);
     };
     let mut numbers = segment_numbers(io, &layout)?;
-    numbers.sort_unstable();
-    let evicted = evicted(io, &layout, &numbers)?;
-    for number in numbers.drain(..evicted) {
+    for number in take_evicted(io, &layout, claim.id, &mut numbers)? {
         bodies::remove_segment(io, &layout, number);
     }
     let (index, segments) = (Index::default(), Segments::default());
@@ -58,7 +58,7 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
         id: claim.id,
         index,
         segments,
-        next_segment: numbers.last().map_or(0, |newest| newest.saturating_add(1)),
+        next_segments: Ring::ALL.map(|ring| next_number(ring, &numbers)),
         next_generation: first_generation(newest_generation, SystemTime::now()),
         lock: claim.lock,
     };
@@ -74,7 +74,12 @@ fn first_generation(newest: u64, now: SystemTime) -> u64 {
     micros.max(newest.saturating_add(GENERATION_MARGIN))
 }
 
-/// The segments in the directory. Names that no store gives are left alone.
+fn next_number(ring: Ring, numbers: &[u32]) -> u32 {
+    let newest = numbers.iter().rfind(|number| Ring::of(**number) == ring);
+    newest.map_or(*ring.numbers().start(), |newest| newest.saturating_add(1))
+}
+
+/// The segments in the directory, in the order of replay. Names that no store gives are left alone.
 pub(crate) fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> {
     let listed = io
         .list(&layout.segments())
@@ -94,20 +99,43 @@ pub(crate) fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> 
         }
         numbers.push(number);
     }
+    numbers.sort_unstable();
     Ok(numbers)
 }
 
-/// How many of the segments, from the oldest on, are there only because a power cut has undone their removal. They go in
-/// order, so what lies before a gap was gone before; a younger one may have held the tombstone of what is in it. A
-/// directory without a log is a gap too, except as the newest: that one was just being made.
-pub(crate) fn evicted(io: &dyn Io, layout: &Layout, numbers: &[u32]) -> Result<usize> {
-    for at in (1..numbers.len()).rev() {
-        if numbers[at] != numbers[at - 1].saturating_add(1) {
+/// Takes out those segments that are there only because a power cut has undone their removal.
+pub(crate) fn take_evicted(
+    io: &dyn Io,
+    layout: &Layout,
+    id: StoreId,
+    numbers: &mut Vec<u32>,
+) -> Result<Vec<u32>> {
+    let mut taken = Vec::new();
+    let on_probation = numbers.split_off(numbers.partition_point(|number| Ring::of(*number) == Ring::Main));
+    for mut ring in [std::mem::take(numbers), on_probation] {
+        taken.extend(ring.drain(..evicted(io, layout, id, &ring)?));
+        numbers.extend(ring);
+    }
+    Ok(taken)
+}
+
+/// How many of the segments of one ring, from the oldest on, were evicted before. They go in order, so what lies before a
+/// gap was gone; a younger one may have held the tombstone of what is in it. A directory without a log is a gap too,
+/// except as the newest: that one was just being made. One whose log says that it is another's has been taken over.
+fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result<usize> {
+    for at in (1..=numbers.len()).rev() {
+        let number = numbers[at - 1];
+        let next = numbers.get(at);
+        if next.is_some_and(|next| *next != number.saturating_add(1)) {
             return Ok(at);
         }
-        let log = layout.log(numbers[at - 1]);
-        let kind = io.kind(&log).map_err(|error| failed("look at", &log, error))?;
-        if kind.is_none() {
+        let log = layout.log(number);
+        let start = claim::read_start(io, &log).map_err(|error| failed("look at", &log, error))?;
+        let is_gone = match start {
+            None => next.is_some(),
+            Some(start) => decode_segment(&start).is_some_and(|owner| owner != (id, number)),
+        };
+        if is_gone {
             return Ok(at);
         }
     }
@@ -135,6 +163,7 @@ fn replay(
     };
     let items = load_items(&*log, number, id)?;
     let segment = Arc::new(Segment::new(number, log.clone(), log.len_bytes()?));
+    segment.set_overrules(); // or it might
     segments.insert(segment.clone());
     let mut newest = 0;
     for item in items {
@@ -142,7 +171,7 @@ fn replay(
         let old = match item.kind {
             Some(Kind::Entry | Kind::FileEntry) => {
                 segment.add_live(1);
-                index.insert(item.key, slot_of(&item, number))
+                index.insert(item.key, slot_of(&item, number), 0)
             }
             Some(Kind::Tombstone) | None => index.remove(&item.key),
         };

@@ -129,10 +129,8 @@ impl Survey {
             return Ok(()); // made, and never used
         }
         let mut numbers = recovery::segment_numbers(&*self.io, &self.layout)?;
-        numbers.sort_unstable();
         // What an open would remove is no part of the store.
-        let evicted = recovery::evicted(&*self.io, &self.layout, &numbers)?;
-        numbers.drain(..evicted);
+        recovery::take_evicted(&*self.io, &self.layout, self.id, &mut numbers)?;
         for number in &numbers {
             for item in self.items(*number)?.unwrap_or_default().items {
                 match item.kind {

@@ -7,6 +7,7 @@ use crate::format::footer::{self, Item};
 use crate::format::record::{ALIGN, Header};
 use crate::io::{OpenMode, write_full};
 use crate::options::Sync;
+use crate::ring::Ring;
 use crate::segment::Segment;
 use crate::store::Store;
 use bytes::Bytes;
@@ -14,30 +15,38 @@ use forebay_core::Result;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 const PAGE_BYTES: u64 = 4096;
 static ZEROS: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
 
 impl Writer {
+    /// Appends to this ring from now on.
+    pub(super) fn switch_to(&mut self, ring: Ring) {
+        if self.ring != ring {
+            self.flush();
+            std::mem::swap(&mut self.active, &mut self.idle);
+            self.ring = ring;
+        }
+    }
+
     /// Sees to it that there is an active segment that is not full.
     pub(super) fn place(&mut self) -> Result<()> {
         let full = self.active.as_ref().is_some_and(|active| {
             active.segment.written_bytes() + self.batch.len_bytes >= self.store.options.segment_bytes()
         });
-        if full && !self.is_retiring() {
+        if full {
             self.flush();
             self.retire_oldest();
             self.seal();
         }
         if self.active.is_none() {
-            let number = self.store.next_segment.load(Ordering::Acquire);
+            let number = self.next_segments[self.ring as usize];
             let active = self
                 .with_room(|writer| writer.new_segment(number))
                 .map_err(|error| self.failed("begin a segment", error))
                 .inspect_err(|error| self.pause(error))?;
             // Only now: a number that is left out would tell the next open that all before it was evicted.
-            self.store.next_segment.fetch_add(1, Ordering::AcqRel);
+            self.next_segments[self.ring as usize] = number.saturating_add(1);
             self.store.segments.insert(active.segment.clone());
             self.active = Some(active);
         }
@@ -81,7 +90,7 @@ impl Writer {
                 match io.remove_file(&layout.log(number)) {
                     // It stays as an empty segment, and keeps its number.
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        self.store.next_segment.fetch_add(1, Ordering::AcqRel);
+                        self.next_segments[self.ring as usize] = number.saturating_add(1);
                     }
                     _ => drop(io.remove_dir(&layout.segment(number))), // else the next attempt takes it over
                 }
@@ -226,6 +235,7 @@ impl Writer {
             .items
             .extend(batch.pending.iter().map(|pending| pending.item));
         active.segment.grow(batch.len_bytes, batch.pending.len() as u64);
+        self.store.counters.written_bytes.add(batch.len_bytes);
         Ok(())
     }
 

@@ -1,31 +1,25 @@
-//! Making room: the oldest segment goes as a whole, but for what was read of it.
+//! Making room: a segment goes as a whole, but for what is to outlive it.
 
-use super::{After, Writer, slot_of};
+use super::outlive::Keep;
+use super::{Writer, slot_of};
 use crate::format::footer::{ITEM_BYTES, Item};
-use crate::format::record::Kind;
+use crate::index::Slot;
 use crate::options::Sync;
 use crate::recovery::load_items;
+use crate::ring::{Ring, probation_bytes};
 use crate::segment::Segment;
-use crate::store::weight_bytes;
-use forebay_core::{ErrorKind, Result};
+use forebay_core::{ErrorKind, HashBinary, Result};
 use std::io;
 use std::sync::Arc;
 
-/// What a new segment and rounding can cost beyond the records themselves.
-pub(super) const SLACK_BYTES: u64 = 16 << 10;
+/// What a new segment and rounding can cost.
+const SLACK_BYTES: u64 = 16 << 10;
 
-/// With more segments than this, the oldest goes also where there is room: each has an open file. A store that is opened
+/// With more segments than this, one goes also where there is room: each has an open file. A store that is opened
 /// often has many small ones.
 const SEGMENTS_MAX: usize = 256;
-
-/// What outlives the eviction of its segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
-    /// What was read, up to so many bytes.
-    Read(u64),
-    Nothing,
-    All,
-}
+/// So many go at a time at most. One that moves to a main ring that was not appended to yet begins a segment itself.
+const MERGED_MAX: usize = 4;
 
 impl Writer {
     /// Evicts until so many bytes more fit into the capacity: of the log, and of body files.
@@ -38,12 +32,14 @@ impl Writer {
                 .saturating_add(log_bytes)
                 .saturating_sub(self.unwritten_bytes());
             let used = self.store.used_bytes().saturating_add(log_growth);
-            if used.saturating_add(bodies_bytes).saturating_add(SLACK_BYTES) <= capacity {
+            let wanted = used
+                .saturating_add(bodies_bytes)
+                .saturating_add(self.spare_bytes());
+            if wanted <= capacity {
                 return Ok(());
             }
             self.flush();
-            let evicted = self.evict_oldest(None);
-            match evicted {
+            match self.evict_next(Keep::Read) {
                 Ok(true) => {}
                 Ok(false) => {
                     self.store.counters.refused.add(1);
@@ -51,21 +47,28 @@ impl Writer {
                         "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
                     )));
                 }
-                Err(error) => return Err(self.failed("evict the oldest segment", error)),
+                Err(error) => return Err(self.failed("evict a segment", error)),
             }
         }
+    }
+
+    /// What is left free of the capacity: what eviction appends before a segment goes, and what a new one and rounding
+    /// can cost beyond the records themselves.
+    pub(super) fn spare_bytes(&self) -> u64 {
+        let kept = self.store.options.segment_bytes();
+        kept.min(self.capacity_bytes() / 8) + SLACK_BYTES
     }
 
     /// Evicts where the index has as many entries as it may, so that one more fits in.
     pub(super) fn make_index_room(&mut self) {
         let max = self.store.options.entries_max();
-        for keep in [None, Some(Keep::Nothing)] {
+        for keep in [Keep::Read, Keep::Nothing] {
             if self.store.index.len() < max || self.full.evicting {
                 return;
             }
             self.flush();
-            if let Err(error) = self.evict_oldest(keep) {
-                let _ = self.failed("evict the oldest segment", error);
+            if let Err(error) = self.evict_next(keep) {
+                let _ = self.failed("evict a segment", error);
                 return;
             }
         }
@@ -78,133 +81,160 @@ impl Writer {
             .map_or(0, |active| active.segment.unwritten_bytes())
     }
 
-    /// Drops segments from the oldest on as long as nothing in them is stored any more. Never a younger one before an
-    /// older: it may hold the tombstone of what the older one holds.
+    /// Drops segments from the oldest on as long as nothing in them is stored any more: one on probation only where the
+    /// main ring is empty, for it may hold the tombstone of what lies there.
     pub(super) fn reclaim(&mut self) {
-        while let Some(oldest) = self.store.segments.oldest()
-            && oldest.live() == 0
-        {
-            if self.active_number() == Some(oldest.number) {
-                self.active = None;
+        if self.full.evicting {
+            return;
+        }
+        for ring in Ring::ALL {
+            while let Some(oldest) = self.store.segments.oldest(ring)
+                && oldest.live() == 0
+            {
+                self.forget_active(oldest.number);
+                if let Err(error) = self.drop_segment(&oldest) {
+                    let _ = self.failed("remove an empty segment", error);
+                    return;
+                }
             }
-            if let Err(error) = self.drop_segment(&oldest) {
-                let _ = self.failed("remove an empty segment", error);
+            if self.store.segments.len_of(ring) > 0 {
                 return;
             }
         }
     }
 
-    /// Keeps the number of segments within bounds. The entries of a small one move to the newest.
+    /// No more is appended to a segment that goes.
+    fn forget_active(&mut self, number: u32) {
+        for active in [&mut self.active, &mut self.idle] {
+            active.take_if(|active| active.segment.number == number);
+        }
+    }
+
+    /// Keeps the number of segments within bounds. The entries of a small one move to the main ring.
     pub(super) fn merge_segments(&mut self) {
-        if self.store.segments.len() <= SEGMENTS_MAX {
-            return;
+        for _ in 0..MERGED_MAX {
+            if self.store.segments.len() <= SEGMENTS_MAX {
+                return;
+            }
+            if let Some(oldest) = self.oldest_of_most() {
+                self.merge(&oldest);
+            }
         }
-        let Some(oldest) = self.store.segments.oldest() else {
-            return;
-        };
+    }
+
+    fn merge(&mut self, oldest: &Arc<Segment>) {
         let bytes = oldest.footprint_bytes();
-        let small = bytes <= self.store.options.segment_bytes() / 4 && self.make_room(bytes, 0).is_ok();
-        if let Err(error) = self.evict_oldest(small.then_some(Keep::All)) {
-            let _ = self.failed("merge the oldest segment into the newest", error);
-        }
-    }
-
-    /// By default keeps what was read, up to a quarter; `false` if there is no segment.
-    pub(super) fn evict_oldest(&mut self, keep: Option<Keep>) -> io::Result<bool> {
-        let Some(oldest) = self.store.segments.oldest() else {
-            return Ok(false);
+        let keep = match bytes <= self.store.options.segment_bytes() / 4 && self.make_room(bytes, 0).is_ok() {
+            true => Keep::All,
+            false => Keep::Read,
         };
-        self.full.evicting = true;
-        let evicted = self.evict_segment(&oldest, keep);
-        self.full.evicting = false;
-        evicted.map(|()| true)
+        if self.store.segments.get(oldest.number).is_none() {
+            return; // making room took it
+        }
+        if let Err(error) = self.evict(oldest, keep) {
+            let _ = self.failed("merge an old segment into the newest", error);
+        }
     }
 
-    fn evict_segment(&mut self, oldest: &Arc<Segment>, keep: Option<Keep>) -> io::Result<()> {
-        if self.active_number() == Some(oldest.number) {
-            self.seal();
+    /// The oldest segment of the ring that has most.
+    fn oldest_of_most(&self) -> Option<Arc<Segment>> {
+        let segments = &self.store.segments;
+        let [main, probation] = Ring::ALL.map(|ring| segments.len_of(ring));
+        segments.oldest(match main > probation {
+            true => Ring::Main,
+            false => Ring::Probation,
+        })
+    }
+
+    /// Evicts the segment whose turn it is; `false` if there is none.
+    pub(super) fn evict_next(&mut self, keep: Keep) -> io::Result<bool> {
+        match self.next_to_go() {
+            Some(leaving) => self.evict(&leaving, keep).map(|()| true),
+            None => Ok(false),
         }
-        let freed = oldest.footprint_bytes();
-        let _span = tracing::debug_span!("evict", segment = oldest.number, bytes = freed).entered();
-        let items = load_items(&*oldest.log, oldest.number, self.id())?;
-        if keep != Some(Keep::Nothing) {
-            self.keep_entries(oldest, &items, keep.unwrap_or(Keep::Read(freed / 4)));
+    }
+
+    /// The oldest segment on probation where they have more than their share, or where nothing in it is stored any
+    /// more; else the oldest of the main ring.
+    fn next_to_go(&self) -> Option<Arc<Segment>> {
+        let segments = &self.store.segments;
+        let main = segments.oldest(Ring::Main);
+        let share = probation_bytes(self.capacity_bytes());
+        match segments.oldest(Ring::Probation) {
+            Some(oldest)
+                if main.is_none()
+                    || oldest.live() == 0
+                    || segments.footprint_bytes_of(Ring::Probation) > share =>
+            {
+                Some(oldest)
+            }
+            on_probation => main.or(on_probation),
         }
-        let mut evicted = 0;
-        for item in &items {
-            evicted += self.evict(item, oldest.number);
+    }
+
+    /// Evicts the oldest segment of a ring, but for what is to be kept of it.
+    pub(super) fn evict(&mut self, leaving: &Arc<Segment>, keep: Keep) -> io::Result<()> {
+        self.full.evicting = true;
+        let evicted = self.evict_segment(leaving, keep);
+        self.full.evicting = false;
+        evicted
+    }
+
+    fn evict_segment(&mut self, leaving: &Arc<Segment>, keep: Keep) -> io::Result<()> {
+        let (ring, freed) = (Ring::of(leaving.number), leaving.footprint_bytes());
+        let _span = tracing::debug_span!("evict", segment = leaving.number, bytes = freed).entered();
+        if self.active_number() == Some(leaving.number) {
+            self.flush();
         }
-        if oldest.live() > 0 {
-            evicted += self.evict_by_index(oldest); // its footer and records did not tell of all
+        self.forget_active(leaving.number);
+        let items = load_items(&*leaving.log, leaving.number, self.id())?;
+        self.outlive(leaving, &items, keep)?;
+        let entries = self.entries_in(leaving, &items);
+        for (key, slot) in &entries {
+            if ring == Ring::Probation {
+                self.ghosts.add(key, self.store.index.len());
+            }
+            self.store.index.remove(key);
+            self.let_go(*slot, None);
         }
-        self.drop_segment(oldest)?;
+        self.drop_segment(leaving)?;
         let counters = &self.store.counters;
-        counters.evicted_entries.add(evicted);
+        counters.evicted_entries.add(entries.len() as u64);
         counters.evicted_bytes.add(freed);
         counters.evicted_segments.add(1);
         Ok(())
     }
 
-    /// Appends once more what is to be kept.
-    fn keep_entries(&mut self, oldest: &Arc<Segment>, items: &[Item], keep: Keep) {
-        let mut left = match keep {
-            Keep::Read(bytes) => bytes,
-            Keep::Nothing => 0,
-            Keep::All => u64::MAX,
-        };
-        for item in items {
-            let slot = slot_of(item, oldest.number);
-            let chosen = keep == Keep::All || self.store.index.was_hit(&item.key);
-            if !chosen || self.store.index.get(&item.key) != Some(slot) {
-                continue;
-            }
-            let Ok(Some(stored)) = self.store.read_record_blocking(&item.key, slot) else {
-                continue;
-            };
-            let weight = weight_bytes(&stored) as u64;
-            if weight > left || self.place().is_err() {
-                continue;
-            }
-            left -= weight;
-            let meta = stored.meta.clone();
-            self.append_rewritten(stored, meta, slot, |moved_from| After::Keep { moved_from });
+    /// The entries whose record lies in a segment, by its items; where these do not tell of all (a log that was damaged
+    /// since), the index does.
+    pub(super) fn entries_in(&self, segment: &Segment, items: &[Item]) -> Vec<(HashBinary, Slot)> {
+        let index = &self.store.index;
+        let mut entries: Vec<_> = items
+            .iter()
+            .map(|item| (item.key, slot_of(item, segment.number)))
+            .filter(|(key, slot)| index.get(key) == Some(*slot))
+            .collect();
+        if (entries.len() as i64) < segment.live() {
+            entries.clear();
+            index.for_each(|key, slot| {
+                if slot.segment == segment.number {
+                    entries.push((*key, slot));
+                }
+            });
         }
-        self.flush();
-    }
-
-    fn evict(&mut self, item: &Item, segment: u32) -> u64 {
-        let is_entry = matches!(item.kind, Some(Kind::Entry | Kind::FileEntry));
-        if !is_entry || self.store.index.get(&item.key) != Some(slot_of(item, segment)) {
-            return 0;
-        }
-        if let Some(old) = self.store.index.remove(&item.key) {
-            self.let_go(old, None);
-        }
-        1
-    }
-
-    fn evict_by_index(&mut self, segment: &Segment) -> u64 {
-        let mut keys = Vec::new();
-        self.store.index.for_each(|key, slot| {
-            if slot.segment == segment.number {
-                keys.push(*key);
-            }
-        });
-        for key in &keys {
-            if let Some(old) = self.store.index.remove(key) {
-                self.let_go(old, None);
-            }
-        }
-        keys.len() as u64
+        entries
     }
 
     /// Removes a segment from the disk. Readers have its files open. If the log cannot be removed, the segment stays
     /// the oldest: a younger one must not go before it.
     fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
-        let (io, layout) = (self.store.io(), &self.store.layout);
-        if self.store.segments.len() == 1 && self.store.options.sync != Sync::Never {
-            // With no segment left, an open could not tell that one whose removal was lost had been evicted before.
+        let (io, layout, ring) = (self.store.io(), &self.store.layout, Ring::of(segment.number));
+        let is_last = self.store.segments.len_of(ring) == 1 && self.store.options.sync != Sync::Never;
+        // With no segment of the ring left, an open could not tell that one whose removal was lost had been evicted
+        // before. Nor could it tell that of the main ring where what overruled it on probation is gone.
+        if is_last || ring == Ring::Probation && self.main_has_shrunk {
             io.sync_dir(&layout.segments())?;
+            self.main_has_shrunk = false;
         }
         for generation in segment.bodies() {
             if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
@@ -216,6 +246,7 @@ impl Writer {
             self.store.segments.insert(segment.clone());
             return Err(error);
         }
+        self.main_has_shrunk |= ring == Ring::Main;
         // Someone else's file may be in it; then it stays.
         let _ = self
             .store

@@ -1,9 +1,13 @@
 //! A disk that is full before the capacity is: the store shrinks to what the disk has, and goes on storing.
 
-use super::evict::Keep;
+use super::outlive::Keep;
 use super::{After, Writer};
 use crate::io::is_full;
+use crate::recovery::load_items;
+use crate::ring::Ring;
+use crate::segment::Segment;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// So long after it was last full, the disk may have more room again.
@@ -58,21 +62,14 @@ impl Writer {
         }
     }
 
-    /// Evicts the oldest segment because the disk is full; `false` if there is none that may go, or if it was no help
-    /// before. The active one stays: what it has is served on.
+    /// Evicts a segment because the disk is full; `false` if there is none that may go, or if it was no help before.
     pub(super) fn shrink(&mut self) -> bool {
-        let Some(oldest) = self.store.segments.oldest() else {
-            return false;
-        };
-        let needed = self.active_number() == Some(oldest.number)
-            || self
-                .batch
-                .pending
-                .iter()
-                .any(|pending| pending.after.moved_from() == Some(oldest.number));
-        if self.full.evicting || needed || self.full.unhelped >= UNHELPED_MAX {
+        if self.full.evicting || self.full.unhelped >= UNHELPED_MAX {
             return false;
         }
+        let Some(leaving) = self.goes_without_a_write() else {
+            return false;
+        };
         self.full.unhelped += 1;
         let root = self.store.layout.root().display();
         if self.full.last.is_none_or(|(at, _)| at.elapsed() >= EPISODE) {
@@ -83,18 +80,36 @@ impl Writer {
             );
         }
         // What was read is not kept: that would need room itself.
-        let evicted = self.evict_oldest(Some(Keep::Nothing));
+        let evicted = self.evict(&leaving, Keep::Nothing);
         self.full.last = Some((Instant::now(), self.store.used_bytes()));
         match evicted {
-            Ok(evicted) => {
-                self.store.counters.full_disk_evictions.add(u64::from(evicted));
-                evicted
+            Ok(()) => {
+                self.store.counters.full_disk_evictions.add(1);
+                true
             }
             Err(error) => {
-                let _ = self.failed("evict the oldest segment of a full disk", error);
+                let _ = self.failed("evict a segment of a full disk", error);
                 false
             }
         }
+    }
+
+    /// The oldest segment of either ring that can go without anything being written, those on probation first. The active
+    /// one of these stays: what it has is served on.
+    fn goes_without_a_write(&self) -> Option<Arc<Segment>> {
+        let moved_from = |number| {
+            let mut pending = self.batch.pending.iter();
+            pending.any(|pending| pending.after.moved_from() == Some(number))
+        };
+        [Ring::Probation, Ring::Main].into_iter().find_map(|ring| {
+            let oldest = self.store.segments.oldest(ring)?;
+            let number = oldest.number;
+            if self.active_number() == Some(number) || moved_from(number) {
+                return None;
+            }
+            let items = load_items(&*oldest.log, number, self.id()).ok()?;
+            self.graves(&oldest, &items).is_empty().then_some(oldest)
+        })
     }
 }
 
@@ -102,7 +117,7 @@ impl After {
     /// The segment whose body file was moved for this record, and would be moved back if it failed.
     fn moved_from(&self) -> Option<u32> {
         match self {
-            After::Rewrite { moved_from, .. } | After::Keep { moved_from } => *moved_from,
+            After::Rewrite { moved_from, .. } | After::Keep { moved_from, .. } => *moved_from,
             _ => None,
         }
     }

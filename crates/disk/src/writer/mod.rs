@@ -5,6 +5,7 @@ mod append;
 mod evict;
 mod full;
 mod operations;
+mod outlive;
 mod publish;
 mod queue;
 mod recycle;
@@ -15,7 +16,9 @@ pub(crate) use queue::Queue;
 
 use crate::format::StoreId;
 use crate::format::footer::Item;
+use crate::ghosts::Ghosts;
 use crate::index::Slot;
+use crate::ring::Ring;
 use crate::segment::Segment;
 use crate::spill::{Reservation, Spill};
 use crate::store::{Spilled, Store};
@@ -90,7 +93,14 @@ pub(crate) enum Change {
 /// The writer's own state.
 pub(crate) struct Writer {
     store: Arc<Store>,
+    /// The ring that is appended to: the one on probation, but for what outlives a segment.
+    ring: Ring,
+    /// Its newest segment; the batch goes there.
     active: Option<Active>,
+    /// The newest segment of the other ring.
+    idle: Option<Active>,
+    /// The numbers that come next, by ring.
+    next_segments: [u32; 2],
     batch: Batch,
     unsynced: Unsynced,
     /// Keys that left the index by a tombstone which could not be written, with the generation that it is for. It is
@@ -98,6 +108,11 @@ pub(crate) struct Writer {
     owed: HashMap<HashBinary, u64>,
     /// Logs whose end is a write that failed and could not be taken back, and where they are to end.
     uncut: Vec<(Arc<Segment>, u64)>,
+    ghosts: Ghosts,
+    /// Whether a segment of the main ring has gone, or may have in an earlier run, and its removal may not be durable.
+    main_has_shrunk: bool,
+    /// Whether a tombstone could not be written that has to outlive its segment.
+    unburied: bool,
     full: Full,
     recycle: Recycle,
 }
@@ -145,7 +160,9 @@ enum After {
     },
     Keep {
         moved_from: Option<u32>,
+        reads: u8,
     },
+    Bury,
     Heal {
         reply: Reply<bool>,
     },
@@ -193,12 +210,18 @@ impl Store {
 impl Writer {
     fn new(store: Arc<Store>) -> Self {
         Writer {
-            store,
+            ring: Ring::Probation,
             active: None,
+            idle: None,
+            next_segments: store.next_segments,
+            store,
             batch: Batch::default(),
             unsynced: Unsynced::default(),
             owed: HashMap::new(),
             uncut: Vec::new(),
+            ghosts: Ghosts::default(),
+            main_has_shrunk: true,
+            unburied: false,
             full: Full::default(),
             recycle: Recycle::default(),
         }
@@ -223,6 +246,8 @@ impl Writer {
         }
         self.cut_again();
         self.pay_owed();
+        self.seal();
+        self.switch_to(self.ring.other());
         self.seal();
         self.sync();
         self.drop_retired_log();

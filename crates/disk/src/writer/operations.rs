@@ -137,7 +137,7 @@ impl Writer {
         self.append_tombstone(key, slot.generation, After::Heal { reply });
     }
 
-    fn append_tombstone(&mut self, key: HashBinary, generation: u64, after: After) {
+    pub(super) fn append_tombstone(&mut self, key: HashBinary, generation: u64, after: After) {
         let header = Header {
             kind: Kind::Tombstone,
             key,
@@ -185,7 +185,7 @@ impl Writer {
             return;
         };
         match self.rewritten(&key, slot, change) {
-            Ok(Some((stored, meta))) => self.append_rewritten(stored, meta, slot, |moved_from| {
+            Ok(Some((stored, meta, slot))) => self.append_rewritten(stored, meta, slot, |moved_from| {
                 After::Rewrite { moved_from, reply }
             }),
             Ok(None) => {
@@ -197,8 +197,14 @@ impl Writer {
         }
     }
 
-    /// The entry as it is, and the meta that it will have; `None` if it has gone meanwhile.
-    fn rewritten(&mut self, key: &HashBinary, slot: Slot, change: Change) -> Result<Option<(Stored, Bytes)>> {
+    /// The entry as it is, the meta that it will have, and where it is after room was made; `None` if it has gone
+    /// meanwhile.
+    fn rewritten(
+        &mut self,
+        key: &HashBinary,
+        slot: Slot,
+        change: Change,
+    ) -> Result<Option<(Stored, Bytes, Slot)>> {
         let stored = match self.store.read_record_blocking(key, slot) {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
@@ -221,9 +227,10 @@ impl Writer {
             }
         };
         self.make_room((weight_bytes(&stored) + meta.len()) as u64, 0)?;
-        // Making room may have moved the entry or dropped it.
+        self.place()?;
+        // Both may have moved the entry or dropped it.
         match self.store.index.get(key) {
-            Some(now) if now == slot => self.place().map(|()| Some((stored, meta))),
+            Some(now) if now == slot => Ok(Some((stored, meta, slot))),
             Some(now) if now.generation == slot.generation => self.rewritten(key, now, Change::Replace(meta)),
             _ => Ok(None),
         }
@@ -310,7 +317,10 @@ impl After {
                 moved_from: None,
                 reply,
             },
-            After::Keep { .. } => After::Keep { moved_from: None },
+            After::Keep { reads, .. } => After::Keep {
+                moved_from: None,
+                reads,
+            },
             other => other,
         }
     }

@@ -11,6 +11,11 @@ impl Writer {
     /// Makes an operation visible.
     pub(super) fn publish(&mut self, pending: Pending) -> Answer {
         let Pending { item, after } = pending;
+        if let Some(active) = &self.active
+            && after.overrules(self.store.index.get(&item.key))
+        {
+            active.segment.set_overrules();
+        }
         match after {
             After::Admit {
                 guard,
@@ -18,14 +23,19 @@ impl Writer {
                 weight_bytes,
                 reply,
             } => {
+                let counters = &self.store.counters;
+                counters.admitted.add(1);
+                counters.admitted_bytes.add(weight_bytes as u64);
                 if let (Some(spill), Some(active)) = (spill, &self.active) {
                     let bytes = crate::format::body::file_bytes(item.body_len);
                     active.segment.add_body(item.generation, bytes);
+                    counters.written_bytes.add(bytes);
                     spill.keep();
                     self.unsynced.add_body(active.segment.number, item.generation);
                 }
-                self.set(&item, None);
-                self.store.counters.admitted.add(1);
+                // One that is known was asked for before.
+                let is_known = self.store.index.reads(&item.key).is_some() || self.ghosts.has(&item.key);
+                self.set(&item, None, u8::from(is_known));
                 drop(guard); // only now: lookups find the write until they find the entry
                 Answer::Admitted(reply, weight_bytes)
             }
@@ -41,11 +51,12 @@ impl Writer {
                 )
             }
             After::Rewrite { moved_from, reply } => {
-                self.set(&item, moved_from);
+                let reads = self.store.index.reads(&item.key).unwrap_or_default();
+                self.set(&item, moved_from, reads.max(1));
                 Answer::Outcome(reply, PurgeOutcome::Expired)
             }
-            After::Keep { moved_from } => {
-                self.set(&item, moved_from);
+            After::Keep { moved_from, reads } => {
+                self.set(&item, moved_from, reads);
                 self.store.counters.kept_entries.add(1);
                 Answer::Nobody
             }
@@ -53,7 +64,7 @@ impl Writer {
                 self.unset(&item);
                 Answer::Healed(reply)
             }
-            After::Owed => Answer::Nobody,
+            After::Bury | After::Owed => Answer::Nobody,
         }
     }
 
@@ -82,7 +93,8 @@ impl Writer {
                 self.move_back(&item, moved_from);
                 let _ = reply.send(Err(error));
             }
-            After::Keep { moved_from } => self.move_back(&item, moved_from),
+            After::Keep { moved_from, .. } => self.move_back(&item, moved_from),
+            After::Bury => self.unburied = true,
             After::Heal { reply } => {
                 self.unset(&item);
                 self.owed.insert(item.key, item.generation);
@@ -94,8 +106,8 @@ impl Writer {
         }
     }
 
-    /// Makes the index point to a record of the active segment.
-    fn set(&mut self, item: &Item, moved_from: Option<u32>) {
+    /// Makes the index point to a record of the active segment, which counts as read so often.
+    fn set(&mut self, item: &Item, moved_from: Option<u32>, reads: u8) {
         let Some(active) = &self.active else { return };
         if let Some(bytes) = moved_from
             .and_then(|from| self.store.segments.get(from))
@@ -106,8 +118,11 @@ impl Writer {
         }
         let slot = slot_of(item, active.segment.number);
         active.segment.add_live(1);
-        if let Some(old) = self.store.index.insert(item.key, slot) {
+        if let Some(old) = self.store.index.insert(item.key, slot, reads) {
             self.let_go(old, Some(slot.generation));
+        }
+        if self.owed.contains_key(&item.key) {
+            self.store.index.set_covers(&item.key); // what the tombstone was for may lie in the main ring
         }
     }
 
@@ -159,6 +174,17 @@ impl Writer {
                     segment.take_body(old.generation);
                 }
             }
+        }
+    }
+}
+
+impl After {
+    /// Whether its record says something else of its key than the record before, which was that of the slot.
+    fn overrules(&self, before: Option<Slot>) -> bool {
+        match self {
+            After::Admit { .. } => before.is_some(),
+            After::Keep { .. } => false,
+            _ => true,
         }
     }
 }

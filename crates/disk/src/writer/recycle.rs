@@ -2,9 +2,10 @@
 //! them is several times cheaper than having new ones made.
 
 use super::Writer;
-use super::evict::SLACK_BYTES;
+use super::outlive::Keep;
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::io::{File, write_full};
+use crate::options::Sync;
 use crate::segment::Segment;
 use std::io;
 use std::path::Path;
@@ -19,18 +20,17 @@ pub(super) struct Recycle {
     /// Whether the segment that is evicted now is to leave its log.
     wanted: bool,
     /// The log that was left, under its name in the `spill` directory.
-    retired: Option<Arc<dyn File>>,
+    retired: Option<Retired>,
+}
+
+struct Retired {
+    log: Arc<dyn File>,
+    /// Whether a part of it, without the rest, would say what is no longer so.
+    overrules: bool,
 }
 
 impl Writer {
-    /// Whether the active segment may grow beyond its size: what is kept of an evicted segment goes into it, so that the
-    /// next one can take over that segment's log.
-    pub(super) fn is_retiring(&self) -> bool {
-        self.recycle.wanted
-    }
-
-    /// Before the full active segment is sealed: where there is no room for another, the oldest goes now, and leaves
-    /// its log.
+    /// Before the full active segment is sealed: where there is no room for another, one goes now, and leaves its log.
     pub(super) fn retire_oldest(&mut self) {
         let next_bytes = self.active.as_ref().map_or(0, |active| active.end);
         self.recycle.wanted = true;
@@ -38,8 +38,8 @@ impl Writer {
             && !self.full.evicting
             && self.store.segments.len() >= SEGMENTS_MIN
         {
-            if let Err(error) = self.evict_oldest(None) {
-                let _ = self.failed("evict the oldest segment", error); // who needs the room tries again
+            if let Err(error) = self.evict_next(Keep::Read) {
+                let _ = self.failed("evict a segment", error); // who needs the room tries again
                 break;
             }
         }
@@ -50,7 +50,7 @@ impl Writer {
     fn room_bytes(&self) -> u64 {
         self.capacity_bytes()
             .saturating_sub(self.store.used_bytes())
-            .saturating_sub(SLACK_BYTES)
+            .saturating_sub(self.spare_bytes())
     }
 
     /// Removes the log of a segment that is no longer in the map, or keeps it for the next one if nobody reads it.
@@ -60,7 +60,10 @@ impl Writer {
         let unread = Arc::strong_count(segment) == 1 && Arc::strong_count(&segment.log) == 1;
         if self.recycle.wanted && self.recycle.retired.is_none() && unread {
             io.rename(&path, &self.store.layout.retired_log())?;
-            self.recycle.retired = Some(segment.log.clone());
+            self.recycle.retired = Some(Retired {
+                log: segment.log.clone(),
+                overrules: segment.overrules(),
+            });
             return Ok(());
         }
         io.remove_file(&path)
@@ -68,12 +71,12 @@ impl Writer {
 
     /// Makes the retired log that of a new segment, if there is one; it and its length.
     pub(super) fn take_over_log(&mut self, number: u32, path: &Path) -> Option<(Arc<dyn File>, u64)> {
-        let log = self.recycle.retired.take()?;
+        let retired = self.recycle.retired.take()?;
         let room = self.room_bytes();
-        match self.prepare_log(&*log, number, path, room) {
-            Ok(len_bytes) => Some((log, len_bytes)),
+        match self.prepare_log(&retired, number, path, room) {
+            Ok(len_bytes) => Some((retired.log, len_bytes)),
             Err(_) => {
-                self.recycle.retired = Some(log);
+                self.recycle.retired = Some(retired);
                 self.drop_retired_log(); // a new file does as well
                 None
             }
@@ -81,8 +84,14 @@ impl Writer {
     }
 
     /// Its length then.
-    fn prepare_log(&self, log: &dyn File, number: u32, path: &Path, room: u64) -> io::Result<u64> {
+    fn prepare_log(&self, retired: &Retired, number: u32, path: &Path, room: u64) -> io::Result<u64> {
+        let log = &*retired.log;
         write_full(log, &[encode_segment(self.store.id, number)], 0)?;
+        if retired.overrules && self.store.options.sync != Sync::Never {
+            // A power cut may give the log back to the segment that it was of, with a part of it overwritten: with an entry,
+            // and without the tombstone that followed it. Its start tells an open.
+            log.sync()?;
+        }
         let mut len_bytes = log.len_bytes()?;
         if len_bytes > room {
             len_bytes = room.max(FIXED_BYTES as u64);

@@ -3,6 +3,7 @@
 use super::Writer;
 use crate::io::OpenMode;
 use crate::options::Sync;
+use crate::ring::Ring;
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
@@ -32,6 +33,17 @@ impl Unsynced {
         self.touch();
     }
 
+    /// Leaves what is of the ring on probation.
+    fn take_main(&mut self) -> Unsynced {
+        let first = *Ring::Probation.numbers().start();
+        let (logs, bodies) = (self.logs.split_off(&first), self.bodies.split_off(&(first, 0)));
+        Unsynced {
+            since: self.since,
+            logs: std::mem::replace(&mut self.logs, logs),
+            bodies: std::mem::replace(&mut self.bodies, bodies),
+        }
+    }
+
     pub(super) fn touch(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
@@ -59,20 +71,44 @@ impl Writer {
         if self.store.options.sync == Sync::Never {
             return;
         }
+        let active = [&self.active, &self.idle];
+        let active = active.map(|active| active.as_ref().map(|active| active.segment.number));
+        if let Err(error) = self.make_durable(&unsynced, active) {
+            self.sync_failed(&error);
+        }
+    }
+
+    /// Makes the main ring durable while it is appended to, and what has gone from it.
+    pub(super) fn sync_main(&mut self) -> io::Result<()> {
+        let mut main = self.unsynced.take_main();
+        let synced = self.make_durable(&main, [self.active_number(), None]);
+        match &synced {
+            Ok(()) => self.main_has_shrunk = false,
+            Err(error) => {
+                self.unsynced.logs.append(&mut main.logs);
+                self.unsynced.bodies.append(&mut main.bodies);
+                self.sync_failed(error);
+            }
+        }
+        synced
+    }
+
+    /// Bodies, logs and names; an error, after all was tried.
+    fn make_durable(&self, unsynced: &Unsynced, active: [Option<u32>; 2]) -> io::Result<()> {
         let _span = tracing::debug_span!("sync").entered();
         let (io, layout) = (self.store.io(), &self.store.layout);
-        let mut failed = None;
+        let mut all = Ok(());
         let mut attempt = |result: io::Result<()>| match result {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => failed = Some(error), // else removed meanwhile
+            Err(error) if error.kind() != io::ErrorKind::NotFound => all = Err(error), // else removed meanwhile
             _ => {}
         };
-        let mut segments = unsynced.logs;
-        for (segment, generation) in unsynced.bodies {
-            let file = io.open(&layout.body(segment, generation), OpenMode::Read);
+        let mut segments = unsynced.logs.clone();
+        for (segment, generation) in &unsynced.bodies {
+            let file = io.open(&layout.body(*segment, *generation), OpenMode::Read);
             attempt(file.and_then(|file| file.sync()));
-            segments.insert(segment);
+            segments.insert(*segment);
         }
-        segments.extend(self.active_number());
+        segments.extend(active.into_iter().flatten());
         for number in segments {
             if let Some(segment) = self.store.segments.get(number) {
                 attempt(segment.log.sync());
@@ -80,9 +116,14 @@ impl Writer {
             }
         }
         attempt(io.sync_dir(&layout.segments()));
-        if let Some(error) = failed {
-            self.store.counters.write_errors.add(1);
-            log::warn!("cannot sync the store in {}: {error}", layout.root().display());
-        }
+        all
+    }
+
+    fn sync_failed(&self, error: &io::Error) {
+        self.store.counters.write_errors.add(1);
+        log::warn!(
+            "cannot sync the store in {}: {error}",
+            self.store.layout.root().display()
+        );
     }
 }

@@ -1,0 +1,126 @@
+//! What outlives a segment that goes, and is appended to the main ring before: entries that were read, and tombstones of
+//! what lies there.
+
+use super::{After, Writer, slot_of};
+use crate::format::footer::Item;
+use crate::format::record::Kind;
+use crate::ring::Ring;
+use crate::segment::Segment;
+use crate::store::weight_bytes;
+use forebay_core::HashBinary;
+use std::collections::BTreeMap;
+use std::io;
+
+/// Which entries outlive their segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Those that were read; in the main ring up to three quarters of it, for the rest is room that is won.
+    Read,
+    Nothing,
+    All,
+}
+
+impl Writer {
+    /// Appends what is to outlive a segment. What overrules something in the main ring is durable then. On an error the
+    /// segment has to stay.
+    pub(super) fn outlive(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> io::Result<()> {
+        if keep == Keep::Nothing && self.graves(leaving, items).is_empty() {
+            return Ok(()); // also in the middle of a write that the disk is too full for
+        }
+        self.switch_to(Ring::Main);
+        let outlived = self.append_outliving(leaving, items, keep);
+        self.switch_to(Ring::Probation);
+        outlived
+    }
+
+    fn append_outliving(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> io::Result<()> {
+        let covers = self.keep_entries(leaving, items, keep);
+        let graves = self.graves(leaving, items);
+        self.bury(&graves)?;
+        // Whatever is to be durable otherwise: were this lost, something older would be back.
+        match covers || !graves.is_empty() {
+            true => self.sync_main(),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether any of them overrules an older record in the main ring.
+    fn keep_entries(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> bool {
+        let ring = Ring::of(leaving.number);
+        let mut left = match (keep, ring) {
+            (Keep::Read, Ring::Main) => leaving.footprint_bytes() / 4 * 3,
+            _ => u64::MAX,
+        };
+        let (mut any, mut covers) = (false, false);
+        for (key, slot) in self.entries_in(leaving, items) {
+            let reads = self.store.index.reads(&key).unwrap_or_default();
+            if keep == Keep::Nothing || keep == Keep::Read && reads == 0 {
+                continue;
+            }
+            let Ok(Some(stored)) = self.store.read_record_blocking(&key, slot) else {
+                continue;
+            };
+            let weight = weight_bytes(&stored) as u64;
+            // The first one always: a body may be larger than all else of its segment.
+            if weight > left && any || self.place().is_err() {
+                continue;
+            }
+            left = left.saturating_sub(weight);
+            any = true;
+            covers |= self.store.index.covers(&key);
+            let meta = stored.meta.clone();
+            let reads = match ring {
+                Ring::Main => reads.saturating_sub(1),
+                Ring::Probation => 0,
+            };
+            self.append_rewritten(stored, meta, slot, |moved_from| After::Keep { moved_from, reads });
+        }
+        self.flush();
+        covers
+    }
+
+    /// The keys that need a tombstone in the main ring when a segment on probation goes with what it still holds, each
+    /// with its last generation: an older record may lie there, and nothing that is left on probation would overrule it.
+    pub(super) fn graves(&self, leaving: &Segment, items: &[Item]) -> BTreeMap<HashBinary, u64> {
+        let mut graves = BTreeMap::new();
+        let main_is_empty = self.store.segments.len_of(Ring::Main) == 0;
+        if main_is_empty || Ring::of(leaving.number) == Ring::Main {
+            return graves;
+        }
+        let index = &self.store.index;
+        for item in items {
+            let is_entry = matches!(item.kind, Some(Kind::Entry | Kind::FileEntry));
+            let buried = match index.get(&item.key) {
+                // It is replaced by a later record, which covers what this one has covered.
+                Some(now) if is_entry && now != slot_of(item, leaving.number) => false,
+                Some(_) if is_entry => index.covers(&item.key),
+                // It was kept: its record is the last one of the main ring.
+                Some(now) if Ring::of(now.segment) == Ring::Main => false,
+                // A tombstone, or a damaged record, also where a later one follows, which does not know of what it
+                // has covered; or an entry that has gone.
+                _ => true,
+            };
+            if buried {
+                graves.insert(item.key, item.generation);
+            }
+        }
+        for (key, slot) in self.entries_in(leaving, items) {
+            if index.covers(&key) {
+                graves.insert(key, slot.generation);
+            }
+        }
+        graves
+    }
+
+    fn bury(&mut self, graves: &BTreeMap<HashBinary, u64>) -> io::Result<()> {
+        self.unburied = false;
+        for (key, generation) in graves {
+            self.append_tombstone(*key, *generation, After::Bury);
+        }
+        self.flush();
+        match self.unburied {
+            true => Err(io::Error::other("a tombstone cannot be written")),
+            false => Ok(()),
+        }
+    }
+}
