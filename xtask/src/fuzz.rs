@@ -5,7 +5,7 @@
 
 use crate::shell::{Step, cargo, root, run};
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 const TARGETS: [&str; 4] = ["record", "footer", "meta", "store"];
@@ -17,6 +17,8 @@ const RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1 --cfg fuzzing";
 const TARGET_DIR: &str = "fuzz/target";
+/// A file system in memory, where there is one: a store is made and opened twenty times as fast there.
+const MEMORY: &str = "/dev/shm";
 
 pub(crate) fn command(args: &[String]) -> Step {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -89,7 +91,7 @@ fn fuzz(targets: &[&str], seconds: u32) -> Step {
 }
 
 /// What is new goes into `target/`; the corpus that is kept is read, and stays small.
-fn start(binaries: &std::path::Path, target: &str, seconds: u32) -> Result<Child, String> {
+fn start(binaries: &Path, target: &str, seconds: u32) -> Result<Child, String> {
     let (found, log) = (folder("corpus").join(target), log_of(target));
     for dir in [&found, &folder("artifacts")] {
         fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
@@ -105,6 +107,9 @@ fn start(binaries: &std::path::Path, target: &str, seconds: u32) -> Result<Child
             folder("artifacts").display()
         ))
         .stderr(log);
+    if Path::new(MEMORY).is_dir() {
+        fuzz.env("TMPDIR", MEMORY);
+    }
     fuzz.spawn().map_err(|error| format!("fuzz {target}: {error}"))
 }
 

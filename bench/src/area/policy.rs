@@ -4,6 +4,7 @@ use super::Setting;
 use crate::Failure;
 use crate::measurement::{Measurement, Unit};
 use crate::policy::peers::{Fifo, Lru, S3Fifo};
+use crate::policy::rings::{Order, Rings};
 use crate::policy::trace::{self, Access};
 use crate::policy::{Policy, Real, hit_ratio};
 use forebay_disk::{DiskOptions, DiskStats, Sync};
@@ -13,6 +14,8 @@ const CAPACITY_BYTES: u64 = 64 << 20;
 const BODY_BYTES_MAX: u64 = 512 << 10;
 const OBJECTS: u64 = 60_000;
 const EXPONENT: f64 = 0.9;
+/// Objects that take half of the capacity.
+const CHANGED: u64 = CAPACITY_BYTES / trace::EVEN_BYTES / 2;
 
 pub(super) fn measure(setting: Setting<'_>) -> Result<Vec<Measurement>, Failure> {
     let length = if setting.quick { 60_000 } else { 600_000 };
@@ -20,6 +23,7 @@ pub(super) fn measure(setting: Setting<'_>) -> Result<Vec<Measurement>, Failure>
     let traces = [
         ("Zipf", trace::zipf(OBJECTS, length, EXPONENT)),
         ("scan", trace::scan(OBJECTS, length, EXPONENT)),
+        ("change", trace::change(OBJECTS, length, EXPONENT, CHANGED)),
         ("mixed sizes", trace::mixed_sizes(OBJECTS / 8, length, EXPONENT)),
     ];
     let mut measured = Vec::new();
@@ -39,12 +43,21 @@ fn on_trace(setting: Setting<'_>, name: &str, trace: &[Access]) -> Result<Vec<Me
         .capacity_bytes(CAPACITY_BYTES)
         .sync(Sync::Never)
         .open()?;
-    let policies: [(&str, &mut dyn Policy); 5] = [
+    let policies: [(&str, &mut dyn Policy); 8] = [
         ("forebay-memory", &mut Real::new(memory, BODY_BYTES_MAX)?),
         ("forebay-disk", &mut Real::new(disk.clone(), BODY_BYTES_MAX)?),
         ("LRU", &mut Lru::new(CAPACITY_BYTES)),
         ("FIFO", &mut Fifo::new(CAPACITY_BYTES)),
         ("S3-FIFO", &mut S3Fifo::new(CAPACITY_BYTES)),
+        ("one ring", &mut Rings::new(CAPACITY_BYTES, Order::One(0.25))),
+        (
+            "one ring, more kept",
+            &mut Rings::new(CAPACITY_BYTES, Order::One(0.75)),
+        ),
+        (
+            "two rings, no ghosts",
+            &mut Rings::new(CAPACITY_BYTES, Order::TwoWithoutGhosts),
+        ),
     ];
     let ratios = policies
         .into_iter()

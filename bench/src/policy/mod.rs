@@ -1,6 +1,7 @@
 //! Hit ratios: our stores as they are, beside textbook policies.
 
 pub mod peers;
+pub mod rings;
 pub mod trace;
 
 use crate::Failure;

@@ -58,6 +58,15 @@ pub fn scan(objects: u64, length: usize, exponent: f64) -> Vec<Access> {
         .collect()
 }
 
+/// A Zipf trace; then, for most of the time, only so many other objects, one after the other, again and again.
+pub fn change(objects: u64, length: usize, exponent: f64, others: u64) -> Vec<Access> {
+    let mut trace = zipf(objects, length, exponent);
+    for (at, access) in trace[length / 4..].iter_mut().enumerate() {
+        access.id = SCAN_IDS + at as u64 % others;
+    }
+    trace
+}
+
 /// A Zipf trace whose objects have any size from 512 bytes to 512 KiB, each power of two as often as the others.
 pub fn mixed_sizes(objects: u64, length: usize, exponent: f64) -> Vec<Access> {
     let (least, most) = MIXED_LOG2;
@@ -93,6 +102,15 @@ mod tests {
         let trace = scan(1000, 20_000, 0.9);
         let once: HashSet<_> = trace.iter().filter(|a| a.id >= SCAN_IDS).map(|a| a.id).collect();
         assert_eq!((trace.len(), once.len()), (20_000, 10_000));
+    }
+
+    #[test]
+    fn after_a_change_the_others_come_in_turn() {
+        let trace = change(1000, 20_000, 0.9, 30);
+        let ids: HashSet<_> = trace[5_000..].iter().map(|access| access.id).collect();
+        assert_eq!((trace.len(), ids.len()), (20_000, 30));
+        assert!(ids.is_disjoint(&trace[..5_000].iter().map(|access| access.id).collect()));
+        assert_eq!(trace[5_000], trace[5_030]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{Failure, Outcome};
 use bytesize::ByteSize;
-use forebay_disk::survey::{SegmentSurvey, Survey};
+use forebay_disk::survey::{FORMAT_VERSION, SegmentSurvey, Survey};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -20,15 +20,15 @@ const AGES: [(&str, u64); 6] = [
 
 pub(crate) fn run(dir: PathBuf, out: &mut dyn Write) -> Result<Outcome, Failure> {
     let survey = Survey::of(&dir)?;
-    write!(out, "{}: format version 1", dir.display())?;
+    write!(out, "{}: format version {FORMAT_VERSION}", dir.display())?;
     match survey.last_owner() {
         Some(pid) => writeln!(out, ", last opened by process {pid}")?,
         None => writeln!(out)?,
     }
     writeln!(
         out,
-        "\n{:<8} {:>8} {:>8} {:>10} {:>10} {:>6} {:>7} {:>7}",
-        "segment", "records", "entries", "live", "dead", "sealed", "oldest", "newest"
+        "\n{:<8} {:<9} {:>8} {:>8} {:>10} {:>10} {:>6} {:>7} {:>7}",
+        "segment", "ring", "records", "entries", "live", "dead", "sealed", "oldest", "newest"
     )?;
     let now = SystemTime::now();
     let mut sum = Sum::default();
@@ -37,8 +37,9 @@ pub(crate) fn run(dir: PathBuf, out: &mut dyn Write) -> Result<Outcome, Failure>
         let age = |age: Option<&Duration>| age.map_or("-".to_owned(), |age| in_words(*age));
         writeln!(
             out,
-            "{:<8} {:>8} {:>8} {:>10} {:>10} {:>6} {:>7} {:>7}",
+            "{:<8} {:<9} {:>8} {:>8} {:>10} {:>10} {:>6} {:>7} {:>7}",
             segment.name,
+            if segment.on_probation { "probation" } else { "main" },
             segment.records,
             segment.entries.len(),
             size(segment.live_bytes()),

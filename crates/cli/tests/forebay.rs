@@ -102,7 +102,8 @@ fn inspect_counts_what_is_stored_and_what_is_dead() {
         "{text}"
     );
     for row in [
-        "80000000        6        3",
+        "format version 2",
+        "80000000 probation        6        3",
         "under a minute          3",
         "up to 2.0 KiB           1",
     ] {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use forebay_core::{ErrorKind, MissHandler, Storage};
+use forebay_core::{ErrorKind, MissHandler, PurgeType, Storage};
 use forebay_disk::io::{Call, Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage};
 use std::path::Path;
@@ -76,6 +76,65 @@ async fn a_store_shrinks_to_what_its_disk_has_and_goes_on_storing() {
         let store = options(dir.path(), &io).open().unwrap();
         assert!(get(&store, &format!("{}", count - 1)).await.is_some());
         put(&store, "new", &body(size, 1)).await.unwrap();
+    }
+}
+
+/// What was kept in the main ring is purged or replaced; then the disk is full before the capacity is, and segments go by
+/// which nothing may be brought back.
+#[tokio::test]
+async fn a_full_disk_brings_back_nothing_that_was_purged_or_replaced() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = options(dir.path(), &io)
+        .pause_after_failure(Duration::ZERO)
+        .open()
+        .unwrap();
+    let names: Vec<_> = (0..60).map(|i| format!("kept {i}")).collect();
+    for name in &names {
+        put(&store, name, &body(50_000, 1)).await.unwrap();
+        get(&store, name).await.unwrap();
+    }
+    for i in 0..500 {
+        put(&store, &format!("other {i}"), &body(50_000, i))
+            .await
+            .unwrap();
+    }
+    assert!(store.stats().kept_entries >= 60, "{:?}", store.stats());
+    let full = usage(dir.path());
+    limit_disk(dir.path(), &io, full);
+    for (i, name) in names.iter().enumerate() {
+        match i % 3 {
+            0 => {
+                let key = key(name).to_compact();
+                store.purge(&key, PurgeType::Invalidation, &none()).await.unwrap();
+            }
+            1 => drop(put(&store, name, &body(50_000, 2)).await.unwrap()),
+            _ => {}
+        }
+    }
+    for (round, limit) in [full, full / 2, full / 8].into_iter().enumerate() {
+        limit_disk(dir.path(), &io, limit);
+        for i in 0..300 {
+            // Where so much of the disk is gone at once, some fail.
+            let stored = put(&store, &format!("{round} {i}"), &body(50_000, i)).await;
+            assert!(stored.is_ok() || i < 50, "{stored:?}");
+        }
+        for (i, name) in names.iter().enumerate() {
+            let found = get(&store, name).await;
+            let allowed = [None, Some(body(50_000, 2)), Some(body(50_000, 1))];
+            assert!(found.is_none() || found == allowed[i % 3], "{name}");
+        }
+    }
+    assert!(store.stats().full_disk_evictions > 0, "{:?}", store.stats());
+    drop(store);
+    io.heal();
+    let store = options(dir.path(), &io).open().unwrap();
+    for (i, name) in names.iter().enumerate() {
+        let found = get(&store, name).await;
+        let allowed = [None, Some(body(50_000, 2)), Some(body(50_000, 1))];
+        assert!(
+            found.is_none() || found == allowed[i % 3],
+            "{name}, after a restart"
+        );
     }
 }
 

@@ -24,12 +24,16 @@ use crate::format::footer::Item;
 use crate::format::record::{ALIGN, Kind};
 use crate::io::{Io, OpenMode, PathKind, RealIo, read_full};
 use crate::recovery::{self, Identity, load_items};
+use crate::ring::Ring;
 use crate::segment::{Layout, body_generation};
 use forebay_core::{ErrorKind, HashBinary, Result};
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The version of the format that a survey reads, and a store writes.
+pub const FORMAT_VERSION: u32 = crate::format::VERSION;
 
 /// What the logs of a store said at one moment.
 ///
@@ -41,7 +45,7 @@ pub struct Survey {
     layout: Layout,
     id: StoreId,
     format_is_damaged: bool,
-    /// Oldest first.
+    /// In the order of replay: those of the main ring, oldest first, then those on probation.
     numbers: Vec<u32>,
     /// The last record of every key that has an entry or a damaged one: the segment, and where in its log.
     last: HashMap<HashBinary, (u32, u32)>,
@@ -53,6 +57,8 @@ pub struct Survey {
 pub struct SegmentSurvey {
     /// The name of its directory.
     pub name: String,
+    /// Whether it is of the ring of what is new; else of the main ring, of what was asked for again.
+    pub on_probation: bool,
     /// Whether its log has its footer: it is the last thing that is written.
     pub sealed: bool,
     /// Records in the log, dead ones included.
@@ -196,7 +202,7 @@ impl Survey {
         std::str::from_utf8(&read().ok()?).ok()?.trim().parse().ok()
     }
 
-    /// The segments, oldest first. One that is evicted meanwhile, or cannot be read, is left out; what cannot be read is
+    /// The segments: those of the main ring, oldest first, then those on probation. One that is evicted meanwhile, or cannot be read, is left out; what cannot be read is
     /// logged, and found by [`verify`](Survey::verify).
     pub fn segments(&self) -> impl Iterator<Item = SegmentSurvey> + '_ {
         self.numbers.iter().filter_map(|number| {
@@ -213,6 +219,7 @@ impl Survey {
         };
         let mut segment = SegmentSurvey {
             name: self.name(number),
+            on_probation: Ring::of(number) == Ring::Probation,
             sealed: log.sealed,
             records: log.items.len() as u64,
             log_bytes: log.len_bytes,
