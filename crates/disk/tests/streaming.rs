@@ -213,7 +213,10 @@ async fn one_of_everything(store: &forebay_disk::DiskStorage, step: u64) {
     let size = [500, 70_000, 150_000, 400_000][(step / 3 % 4) as usize];
     match step % 5 {
         0 | 1 => match put(store, &name, &body(size, size as u64)).await {
-            Ok(_) => {}
+            Ok(_) => {
+                let stats = store.stats();
+                assert!(stats.resident_bytes <= stats.capacity_bytes, "{stats:?}");
+            }
             Err(error) => assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused), "{error}"),
         },
         2 => {

@@ -27,15 +27,12 @@ impl Writer {
         let bytes = log_bytes.saturating_add(bodies_bytes);
         loop {
             let capacity = self.capacity_bytes();
-            let items = self.batch.pending.len() as u64 * ITEM_BYTES as u64;
-            let log_growth = (self.batch.len_bytes + items)
-                .saturating_add(log_bytes)
-                .saturating_sub(self.unwritten_bytes());
-            let used = self.store.used_bytes().saturating_add(log_growth);
-            let wanted = used
+            if self
+                .grown_bytes(log_bytes)
                 .saturating_add(bodies_bytes)
-                .saturating_add(self.spare_bytes());
-            if wanted <= capacity {
+                .saturating_add(self.spare_bytes())
+                <= capacity
+            {
                 return Ok(());
             }
             self.flush();
@@ -50,6 +47,20 @@ impl Writer {
                 Err(error) => return Err(self.failed("evict a segment", error)),
             }
         }
+    }
+
+    /// What the store will occupy once the batch is written, and so many bytes more of the log.
+    fn grown_bytes(&self, log_bytes: u64) -> u64 {
+        let items = self.batch.pending.len() as u64 * ITEM_BYTES as u64;
+        let log_growth = (self.batch.len_bytes + items)
+            .saturating_add(log_bytes)
+            .saturating_sub(self.unwritten_bytes());
+        self.store.used_bytes().saturating_add(log_growth)
+    }
+
+    /// Whether the capacity has room for so many bytes more of the log, with what a new segment costs.
+    pub(super) fn has_room(&self, log_bytes: u64) -> bool {
+        self.grown_bytes(log_bytes).saturating_add(SLACK_BYTES) <= self.capacity_bytes()
     }
 
     /// What is left free of the capacity: what eviction appends before a segment goes, and what a new one and rounding

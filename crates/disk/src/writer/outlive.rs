@@ -14,7 +14,8 @@ use std::io;
 /// Which entries outlive their segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
-    /// Those that were read; in the main ring up to three quarters of it, for the rest is room that is won.
+    /// Those that were read, as far as the capacity has room for them beside their segment; in the main ring up to three
+    /// quarters of it, for the rest is room that is won.
     Read,
     Nothing,
     All,
@@ -62,7 +63,8 @@ impl Writer {
             };
             let weight = weight_bytes(&stored) as u64;
             // The first one always: a body may be larger than all else of its segment.
-            if weight > left && any || self.place().is_err() {
+            let fits = self.has_room(stored.header.record_bytes() as u64);
+            if weight > left && any || !fits || self.place().is_err() {
                 continue;
             }
             left = left.saturating_sub(weight);
