@@ -20,8 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// Arguments are those of any Rust test, plus `--strict` (a SHOULD fails the run), `--cases N`, `--seed N`,
 /// `--hang-after SECONDS`, `--json FILE` (the report, for [`report`](mod@crate::report)), `--badge FILE` (a picture for
-/// a README), `--show-known` (known failures in full), `--paste` (failures come with a `#[test]` that shows them again)
-/// and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area: `stream::`.
+/// a README), `--show-known` (known failures in full), `--paste` (failures come with a `#[test]` that shows them again),
+/// `--fail-fast` (the first failure ends the run) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area: `stream::`.
 /// What stands in `FOREBAY_CONFORMANCE_ARGS` goes before them, for tools that pass no arguments on.
 ///
 /// `--list` marks the rules that do not concern the backend, so that cargo-nextest, which runs each trial in a process of its
@@ -46,7 +46,7 @@ pub fn main(harness: impl Harness) -> ExitCode {
     }
     let (report, trials_passed) = match own.soak {
         Some(limit) => (soak::soak(harness, own.options, limit, &arguments), true),
-        None => judge_by_trials(harness, own.options, &arguments),
+        None => judge_by_trials(harness, own.options, own.fail_fast, &arguments),
     };
     print!("{}", report::outcomes(&report));
     match own.show_known {
@@ -104,14 +104,23 @@ fn list(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> 
     libtest_mimic::run(arguments, marked.collect()).exit_code()
 }
 
-fn judge_by_trials(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
+fn judge_by_trials(
+    harness: Arc<impl Harness>,
+    options: Options,
+    fail_fast: bool,
+    arguments: &Arguments,
+) -> (Report, bool) {
     let run = Arc::new(Run::prepare(harness, options));
     if let Some(error) = run.probe_error() {
         println!("what the backend can do could not be found out: {error}");
     }
-    let verdicts = Arc::default();
-    let conclusion = libtest_mimic::run(arguments, trials(Some((run.clone(), Arc::clone(&verdicts)))));
-    let report = report_of(&run, std::mem::take(&mut *lock(&verdicts)));
+    let judging = Judging {
+        run: run.clone(),
+        verdicts: Arc::default(),
+        fail_fast,
+    };
+    let conclusion = libtest_mimic::run(arguments, trials(Some(&judging)));
+    let report = report_of(&run, std::mem::take(&mut *lock(&judging.verdicts)));
     // A trial that panicked, which no backend can make happen, has no verdict.
     (report, !conclusion.has_failed())
 }
@@ -154,16 +163,38 @@ fn lock(verdicts: &Verdicts) -> std::sync::MutexGuard<'_, Vec<Verdict>> {
     verdicts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn trials(run: Option<(Arc<Run>, Verdicts)>) -> Vec<Trial> {
+/// What the trials of a run share.
+#[derive(Clone)]
+struct Judging {
+    run: Arc<Run>,
+    verdicts: Verdicts,
+    fail_fast: bool,
+}
+
+impl Judging {
+    fn is_over(&self) -> bool {
+        self.fail_fast
+            && lock(&self.verdicts)
+                .iter()
+                .any(|verdict| report::is_bad(&verdict.status))
+    }
+}
+
+fn trials(judging: Option<&Judging>) -> Vec<Trial> {
     let trial = |rule: &'static Rule| {
-        let run = run.clone();
+        let judging = judging.cloned();
         Trial::ignorable_test(rule.trial_name(), move || {
-            let Some((run, verdicts)) = run else {
+            let Some(judging) = judging else {
                 return Ok(Completion::ignored());
             };
-            let verdict = run.judge(rule);
-            let completion = completion(rule, &verdict, &run);
-            lock(&verdicts).push(verdict);
+            if judging.is_over() {
+                return Ok(Completion::ignored_with(
+                    "not run, since another rule failed before",
+                ));
+            }
+            let verdict = judging.run.judge(rule);
+            let completion = completion(rule, &verdict, &judging.run);
+            lock(&judging.verdicts).push(verdict);
             completion
         })
     };

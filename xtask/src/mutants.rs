@@ -26,18 +26,27 @@ pub(crate) fn command(args: &[String]) -> Step {
         "--package",
         "forebay-live",
     ];
-    // The judges: the crates' own tests, and the suite against the memory storage.
-    whole.extend([
-        "--test-package",
-        "forebay-memory,forebay-live,forebay-conformance",
-    ]);
+    // The judges, the quickest first, since the first that finds fault is the last that runs: the crates' own tests, then
+    // the suite against the memory storage. It is a target of the memory crate, so that nothing else is linked.
+    whole.extend(["--test-package", "forebay-live,forebay-memory"]);
+    whole.extend(["--profile", "mutants"]);
     // Without a run on what is not mutated: that would be without the suite.
     whole.extend(["--baseline", "skip", "--timeout", "60", "--build-timeout", "600"]);
     whole.extend(["--output", &output]);
     whole.extend(args);
-    whole.extend(["--", "--lib", "--test", "memory", "--test", "live"]);
+    whole.extend([
+        "--",
+        "--no-fail-fast",
+        "--lib",
+        "--test",
+        "live",
+        "--test",
+        "memory",
+        "--test",
+        "suite",
+    ]);
     let mut mutants = cargo(&whole);
     // A SHOULD that no longer holds counts too.
-    mutants.env("FOREBAY_CONFORMANCE_ARGS", "--strict");
+    mutants.env("FOREBAY_CONFORMANCE_ARGS", "--strict --fail-fast --hang-after 5");
     run(mutants).map_err(|why| format!("{why}; without cargo-mutants: cargo xtask mutants --install"))
 }

@@ -16,6 +16,8 @@ pub(super) struct Own {
     pub(super) show_known: bool,
     /// Whether failures come with a test to paste.
     pub(super) paste: bool,
+    /// Whether the first failure ends the run.
+    pub(super) fail_fast: bool,
     pub(super) others: Vec<OsString>,
 }
 
@@ -28,6 +30,7 @@ impl Own {
             soak: None,
             show_known: false,
             paste: false,
+            fail_fast: false,
             others: Vec::new(),
         };
         let mut seed = None;
@@ -41,6 +44,7 @@ impl Own {
                 Some("--strict") => own.options.strict = true,
                 Some("--show-known") => own.show_known = true,
                 Some("--paste") => own.paste = true,
+                Some("--fail-fast") => own.fail_fast = true,
                 Some("--cases") => own.options.cases = number(&argument, value()?)?,
                 Some("--seed") => seed = Some(number(&argument, value()?)?),
                 Some("--hang-after") => {

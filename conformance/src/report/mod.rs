@@ -138,7 +138,7 @@ pub(crate) fn repeat(command: &str, rule: &Rule, options: &Options) -> String {
     )
 }
 
-fn is_bad(status: &Status) -> bool {
+pub(crate) fn is_bad(status: &Status) -> bool {
     matches!(
         status,
         Status::Fail | Status::KnownPasses | Status::HarnessError { .. }
