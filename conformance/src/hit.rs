@@ -229,6 +229,15 @@ impl Reading<'_> {
         poll
     }
 
+    /// From now on another task polls it, with a waker of its own.
+    pub(crate) fn moves_elsewhere(&mut self) {
+        self.store.caller.log.note(format!(
+            "{}.read_body() is polled by another task from now on",
+            self.name
+        ));
+        self.read.moves_elsewhere();
+    }
+
     /// Nothing may be there yet.
     pub(crate) fn expect_pending(&mut self) -> Checked<()> {
         match self.poll() {

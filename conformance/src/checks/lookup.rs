@@ -96,6 +96,8 @@ fn metas() -> Vec<CacheMeta> {
         .header("x-long", "x".repeat(8000))
         .build();
     let plain = ResponseHead::builder(206).build();
+    // More than a length of 16 bits tells.
+    const LARGE_BYTES: usize = 70_000;
     let created = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
     let mut metas = Vec::new();
     for head in [cookies, odd, plain] {
@@ -108,6 +110,9 @@ fn metas() -> Vec<CacheMeta> {
         meta.set_opaque(Bytes::from_static(b"\0opaque\xFF"));
         metas.push(meta);
     }
+    let mut large = meta(9);
+    large.set_opaque(body(9, LARGE_BYTES));
+    metas.push(large);
     metas
 }
 

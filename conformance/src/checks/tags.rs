@@ -79,7 +79,35 @@ pub(super) async fn stable(cx: &Context) -> Checked<()> {
         writer.write("", true).await?;
         writer.expect_tag(tag)?;
     }
-    Ok(())
+    outlasts_short_numbers(cx).await
+}
+
+/// A long write meets those that come and go beside it: more of them than a number of 16 bits counts.
+async fn outlasts_short_numbers(cx: &Context) -> Checked<()> {
+    const WRITES: usize = 70_000;
+    let (store, version) = (cx.fresh().await?, Version::new(1, 1000));
+    let long = store.writer(&key("k"), &version).await?;
+    let tag = long.tag()?;
+    for number in 1..=WRITES {
+        let short = store.writer(&key("k"), &version).await?;
+        if short.tag()? == tag {
+            return broken(
+                "live writes have different tags",
+                format!("write {number} after {} has its tag, {tag:?}", long.name),
+            );
+        }
+        short.abort();
+        // Who reads of it needs the last ones alone.
+        if number.is_multiple_of(100) {
+            cx.log.clear();
+            cx.log.note(format!(
+                "{number} writes of k came and went, beside {}",
+                long.name
+            ));
+        }
+    }
+    long.expect_tag(&tag)?;
+    store.follow(&long).await?.expect_meta(&version.meta)
 }
 
 pub(super) async fn unknown(cx: &Context) -> Checked<()> {

@@ -48,6 +48,8 @@ pub(crate) struct Live {
     pub(crate) meta: CacheMeta,
     pub(crate) body: Arc<Body>,
     pub(crate) invalidated: bool,
+    /// For defects: the key was evicted meanwhile.
+    evicted: bool,
 }
 
 impl Entry {
@@ -173,6 +175,10 @@ impl BrokenStorage {
                 .map_or(0, |since| since.as_secs());
             meta.set_updated(UNIX_EPOCH + Duration::from_secs(seconds));
         }
+        if self.has(Defect::OpaqueIn16Bits) {
+            let opaque = meta.opaque().clone();
+            meta.set_opaque(opaque.slice(..opaque.len() % (1 << 16)));
+        }
         (meta, Box::new(reader))
     }
 
@@ -215,7 +221,7 @@ impl Storage for BrokenStorage {
         {
             return Ok(Some(stored));
         }
-        let hidden = |live: &Live| live.invalidated && !self.has(Defect::LiveSurvivesPurge);
+        let hidden = |live: &Live| live.evicted || (live.invalidated && !self.has(Defect::LiveSurvivesPurge));
         let visible = state
             .live
             .iter()
@@ -271,6 +277,7 @@ impl Storage for BrokenStorage {
         let key = self.key_of(key);
         let number = match self.defect {
             Defect::TagReused => state.live.len() as u64,
+            Defect::TagOf16Bits => state.tick() % (1 << 16),
             _ => state.tick(),
         };
         let mut body = Arc::new(Body::new(self.defect));
@@ -295,6 +302,7 @@ impl Storage for BrokenStorage {
             meta: meta.clone(),
             body: body.clone(),
             invalidated: false,
+            evicted: false,
         };
         state.live.insert(number, live);
         Ok(Box::new(Write::new(
@@ -341,11 +349,22 @@ impl Storage for BrokenStorage {
     ) -> Result<PurgeOutcome> {
         let mut state = lock(&self.state);
         let mut hidden = false;
-        if let (PurgeTarget::Active(key), PurgeType::Invalidation) = (target, purge_type) {
-            let key = self.key_of(key);
+        let hides = match (target, purge_type) {
+            (PurgeTarget::Active(_), PurgeType::Invalidation) => true,
+            (PurgeTarget::Exact(..), PurgeType::Invalidation) => self.has(Defect::OldIdHidesLive),
+            _ => false,
+        };
+        if hides {
+            let key = self.key_of(target.key());
             for live in state.live.values_mut().filter(|live| live.key == key) {
-                hidden |= !std::mem::replace(&mut live.invalidated, true);
+                let visible = !std::mem::replace(&mut live.invalidated, true);
+                hidden |= visible && matches!(target, PurgeTarget::Active(_));
             }
+        }
+        if self.has(Defect::EvictionHidesLive) && purge_type == PurgeType::Eviction {
+            let key = self.key_of(target.key());
+            let of_key = state.live.values_mut().filter(|live| live.key == key);
+            of_key.for_each(|live| live.evicted = true);
         }
         if matches!(
             self.defect,
@@ -369,13 +388,20 @@ impl Storage for BrokenStorage {
     async fn expire(&self, target: PurgeTarget<'_>, _trace: &SpanHandle) -> Result<PurgeOutcome> {
         let mut state = lock(&self.state);
         let key = self.key_of(target.key());
-        let Some(entry) = state.entries.get_mut(&key) else {
+        let is_meant = |entry: &&mut Entry| match target {
+            PurgeTarget::Active(_) => true,
+            PurgeTarget::Exact(_, id) => entry.id == id || self.has(Defect::ExpireIgnoresId),
+        };
+        let Some(entry) = state.entries.get_mut(&key).filter(is_meant) else {
             return Ok(PurgeOutcome::NotFound);
         };
-        if self.has(Defect::ExpireDeletes) {
-            state.entries.remove(&key);
-        } else {
-            entry.meta.expire_at(SystemTime::now());
+        match self.defect {
+            Defect::ExpireDeletes => drop(state.entries.remove(&key)),
+            Defect::ExpireForgetsWindows => {
+                let updated = entry.meta.updated();
+                entry.meta.update_freshness(SystemTime::now(), 0, 0, updated);
+            }
+            _ => entry.meta.expire_at(SystemTime::now()),
         }
         Ok(PurgeOutcome::Expired)
     }

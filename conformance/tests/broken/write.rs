@@ -68,6 +68,9 @@ impl Write {
                 _ => {}
             }
         }
+        if live.invalidated && self.defect == Defect::PurgedFinishRemoves {
+            state.forget(live.key);
+        }
         let banned = self.defect == Defect::TombstoneTooStrong && state.purged.contains(&live.key);
         if !banned && (!live.invalidated || self.defect == Defect::FinishAfterPurgeAdmits) {
             state.entries.insert(live.key, entry);

@@ -55,6 +55,7 @@ pub(crate) const KNOWN_FAILURES: &[KnownFailure] = &[
         "PURGE-LIVE",
         "`finish` after a purge panics: it unwraps the write's place in the map, which the purge took",
     ),
+    known("PURGE-REWRITE", "consequence of PURGE-LIVE"),
     known(
         "UPDATE-ABSENT",
         "`update_meta` of an absent key panics: `no meta found`",
