@@ -131,7 +131,7 @@ fn test_backends(targets: &[Target], for_suite: &[&str], readme: bool) -> Step {
     if failed.is_empty() {
         Ok(())
     } else {
-        Err(format!("the contract is broken by: {}", failed.join(", ")))
+        Err(format!("not as it should be: {}; see above", failed.join(", ")))
     }
 }
 

@@ -80,9 +80,21 @@ impl Report {
         broken.map(|v| v.rule.as_str()).collect()
     }
 
-    /// Whether the run is one to be content with: nothing fails, and the list of known failures is right.
+    /// Whether the run is one to be content with: a rule was checked, none fails, and the list of known failures is right.
     pub fn is_good(&self) -> bool {
-        !self.verdicts.is_empty() && !self.verdicts.iter().any(|v| is_bad(&v.status))
+        self.checks_any() && !self.has_failures()
+    }
+
+    /// Whether a rule was checked. A run that skipped all of them shows nothing.
+    pub fn checks_any(&self) -> bool {
+        self.verdicts
+            .iter()
+            .any(|v| is_checked(&v.status) || is_bad(&v.status))
+    }
+
+    /// Whether anything fails the run.
+    pub fn has_failures(&self) -> bool {
+        self.verdicts.iter().any(|v| is_bad(&v.status))
     }
 
     /// Whether every rule of the contract was asked for.
