@@ -2,7 +2,7 @@
 
 use crate::content::{Version, difference, key, meta};
 use crate::context::Context;
-use crate::hit::Hit;
+use crate::hit::{EMPTY_CHUNKS_MAX, Hit, idles};
 use crate::outcome::{Checked, broken, ensure};
 use forebay_core::PurgeType;
 use std::task::Poll;
@@ -41,8 +41,15 @@ struct Follower {
 impl Follower {
     /// Reads what is there now; it has to be a prefix.
     fn catch_up(&mut self, version: &Version, written: usize) -> Checked<()> {
+        let mut empty_chunks = 0;
         while let Poll::Ready(chunk) = self.hit.reading().poll() {
             match chunk {
+                Ok(Some(chunk)) if chunk.is_empty() => {
+                    empty_chunks += 1;
+                    if empty_chunks == EMPTY_CHUNKS_MAX {
+                        return broken("the follower waits: the writer goes on", idles());
+                    }
+                }
                 Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
                 Ok(None) => return broken("the follower waits: the writer goes on", "None"),
                 Err(error) => {

@@ -230,6 +230,9 @@ impl Reader {
             }
             Phase::Whole => Poll::Ready(Ok(None)),
             Phase::Aborted => Poll::Ready(Err(ErrorKind::WriterAborted.error("the writer gave up"))),
+            Phase::Writing if defect == Defect::EmptyChunksWhileItWaits => {
+                Poll::Ready(Ok(Some(Bytes::new())))
+            }
             Phase::Writing if defect == Defect::EarlyEof && len > 0 => Poll::Ready(Ok(None)),
             Phase::Writing => {
                 if defect == Defect::OneWaiter {

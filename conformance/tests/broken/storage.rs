@@ -9,7 +9,7 @@ use forebay_conformance::Gauges;
 use forebay_core::streaming_write::U64WriteId;
 use forebay_core::{
     CacheEntryId, CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler,
-    MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Result, SpanHandle, Storage,
+    MissHandler, PurgeOutcome, PurgeTarget, PurgeType, ResponseHead, Result, SpanHandle, Storage,
 };
 use std::any::Any;
 use std::collections::HashMap;
@@ -175,9 +175,10 @@ impl BrokenStorage {
                 .map_or(0, |since| since.as_secs());
             meta.set_updated(UNIX_EPOCH + Duration::from_secs(seconds));
         }
-        if self.has(Defect::OpaqueIn16Bits) {
-            let opaque = meta.opaque().clone();
-            meta.set_opaque(opaque.slice(..opaque.len() % (1 << 16)));
+        if self.has(Defect::HeadIn16Bits) && meta.head().len_bytes() > u16::MAX.into() {
+            // What is left of it ends within its first line.
+            let head = ResponseHead::builder(meta.head().status()).build();
+            meta.set_head(head.expect("a status alone"));
         }
         (meta, Box::new(reader))
     }
