@@ -62,6 +62,7 @@ catalogue! {
     AppendsAfterEof breaks "WRITE-AFTER-EOF",
     WeightOfBody breaks "WRITE-SIZE",
     Phantom breaks "WRITE-REFUSED",
+    RefusedBytesAreLeftOut breaks "WRITE-REFUSED",
     KeepsOldTail breaks "WRITE-REPLACE",
     WritersShareBody breaks "WRITE-CONCURRENT",
     HalfPublished breaks "WRITE-CANCEL",
