@@ -186,10 +186,8 @@ fn name_in_full(arguments: &mut Arguments) -> Result<(), String> {
 }
 
 fn known_rules(harness: &impl Harness) -> Result<(), String> {
-    let unknown = harness
-        .known_failures()
-        .iter()
-        .find(|known| Rule::find(known.rule).is_none());
+    let mut listed = harness.known_failures().iter().chain(harness.known_races());
+    let unknown = listed.find(|known| Rule::find(known.rule).is_none());
     match unknown {
         Some(known) => Err(format!(
             "the known failures of {} name {:?}, which is no rule",

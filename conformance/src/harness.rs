@@ -85,6 +85,12 @@ pub trait Harness: Send + Sync + 'static {
     fn known_failures(&self) -> &[KnownFailure] {
         &[]
     }
+
+    /// The rules that the backend is known to break at times, by a race of its own threads, which the suite cannot steer.
+    /// Where one fails, it counts as a known failure; where it passes, it passes, which says nothing.
+    fn known_races(&self) -> &[KnownFailure] {
+        &[]
+    }
 }
 
 /// A rule that a backend is known to break.

@@ -181,6 +181,22 @@ const CASES: &[Case] = &[
         never: &[],
     },
     Case {
+        what: "a known race that shows does not fail the run",
+        subject: "hangs-at-times",
+        arguments: &["--exact", "PURGE-RESULT"],
+        exit: 0,
+        says: &["ignored (known failure: purges hang, https://example.com/1)"],
+        never: &["... ok"],
+    },
+    Case {
+        what: "a known race that does not show passes",
+        subject: "sound-at-times",
+        arguments: &["--exact", "PURGE-RESULT"],
+        exit: 0,
+        says: &["purge::PURGE-RESULT ... ok"],
+        never: &[],
+    },
+    Case {
         what: "a known failure of no rule is an error",
         subject: "knows-nothing",
         arguments: &[],

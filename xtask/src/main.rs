@@ -24,7 +24,9 @@ usage: cargo xtask <command>
                           what follows -- goes to the suite, for instance -- --strict SEEK;
                           a table and the failures, and more in target/conformance/report.html
   conformance --published [BACKEND..]
-                          the same for storages that others publish, which are built for it (pingap-file)
+                          the same for storages that others publish, which are built for it (pingap-file, grapsus-disk,
+                          grapsus-hybrid; the last two take minutes, and protoc); --keep behind it keeps the results
+                          for the README's table
   conformance --readme    the same for all of ours, and puts the table into README.md, the badge into docs/
   conformance --kill-matrix
                           judges every broken backend by every rule, and writes conformance/KILL-MATRIX.md
