@@ -34,7 +34,9 @@ usage: cargo xtask <command>
   soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
   fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store), a minute each by default; takes
                           cargo-fuzz and a C++ compiler; `test` replays and mutates their corpus without either
-  mutants [--install]     cargo-mutants on the memory adapter, judged by the suite; that takes an hour or two
+  mutants [--install]     cargo-mutants on the memory adapter, judged by the suite and the crates' own tests; half an hour;
+                          fails where something survives that conformance/MUTANTS.md does not list; --account tells
+                          the last run's figures again
   guards [--update]       instructions of the hot paths, counted by valgrind, against the figures in
                           bench/guards/instructions.toml; --update writes them down anew
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;
