@@ -141,6 +141,14 @@ const CASES: &[Case] = &[
         never: &[],
     },
     Case {
+        what: "a hang leaves what else the backend can do to be checked",
+        subject: "hangs",
+        arguments: &["SEEK-RANGE", "--exact"],
+        exit: 0,
+        says: &["seek::SEEK-RANGE ... ok"],
+        never: &["could not be found out"],
+    },
+    Case {
         what: "a backend that blocks its thread breaks the rule that it blocks in",
         subject: "blocks",
         arguments: &["purge::PURGE-RESULT", "--hang-after", "1"],
