@@ -43,9 +43,6 @@ pub fn main(harness: impl Harness) -> ExitCode {
     if let Err(error) = name_in_full(&mut arguments) {
         return usage(&error);
     }
-    if let Err(error) = known_rules(&harness) {
-        return usage(&error);
-    }
     let harness = Arc::new(harness);
     if arguments.list {
         return list(harness, own.options, &arguments);
@@ -183,19 +180,6 @@ fn name_in_full(arguments: &mut Arguments) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn known_rules(harness: &impl Harness) -> Result<(), String> {
-    let mut listed = harness.known_failures().iter().chain(harness.known_races());
-    let unknown = listed.find(|known| Rule::find(known.rule).is_none());
-    match unknown {
-        Some(known) => Err(format!(
-            "the known failures of {} name {:?}, which is no rule",
-            harness.name(),
-            known.rule
-        )),
-        None => Ok(()),
-    }
 }
 
 fn usage(error: &str) -> ExitCode {

@@ -2,6 +2,7 @@
 
 use crate::faults::Faults;
 use crate::power::{Durability, PowerRecord, PowerSlot};
+use crate::rules::RuleId;
 use async_trait::async_trait;
 use forebay_core::Storage;
 use std::error::Error;
@@ -97,7 +98,7 @@ pub trait Harness: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownFailure {
     /// The rule.
-    pub rule: &'static str,
+    pub rule: RuleId,
     /// Why, with a link where there is one.
     pub reason: &'static str,
 }

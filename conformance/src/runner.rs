@@ -95,7 +95,7 @@ impl Run {
             Status::Fail | Status::Unmet => self.roots(rule, &failures),
             _ => Vec::new(),
         };
-        let of_rule = |all: &[KnownFailure]| all.iter().find(|known| known.rule == rule.id).copied();
+        let of_rule = |all: &[KnownFailure]| all.iter().find(|known| known.rule.as_str() == rule.id).copied();
         let known = of_rule(self.harness.known_failures());
         let expected = known.or_else(|| of_rule(self.harness.known_races()));
         match (&status, expected) {

@@ -1,6 +1,6 @@
 //! The disk storage of grapsus-proxy, for pingora 0.8, under the whole contract.
 
-use forebay_conformance::{Capabilities, Harness, KnownFailure, Opened, Site, async_trait};
+use forebay_conformance::{Capabilities, Harness, KnownFailure, Opened, RuleId, Site, async_trait};
 use forebay_pingora::v0_8::FromPingora;
 use grapsus_proxy::disk_cache::DiskCacheStorage;
 use std::process::ExitCode;
@@ -37,65 +37,68 @@ impl Harness for GrapsusDisk {
 
 const KNOWN_FAILURES: &[KnownFailure] = &[
     known(
-        "LOOKUP-SELF-HEAL",
+        RuleId::LookupSelfHeal,
         "bodies have no checksum and no length: a flipped bit is served, and so is a body that was cut",
     ),
     known(
-        "READ-NONEMPTY",
+        RuleId::ReadNonempty,
         "the chunk of an empty body is `Some` of no bytes",
     ),
     known(
-        "READ-BOUNDED",
+        RuleId::ReadBounded,
         "a body is read into one buffer and is one chunk, whatever its size",
     ),
     known(
-        "SEEK-OPEN-END",
+        RuleId::SeekOpenEnd,
         "the end of the range before outlives it: `seek(a, None)` does not reset `range_end`",
     ),
-    known("SEEK-EMPTY", "`seek` to the end of the body is an error"),
+    known(RuleId::SeekEmpty, "`seek` to the end of the body is an error"),
     known(
-        "SEEK-INVALID",
+        RuleId::SeekInvalid,
         "an end before the start is taken, and the read slices backwards",
     ),
-    known("SEEK-AGAIN", "consequence of SEEK-OPEN-END"),
-    known("SEEK-MULTIPART", "consequence of SEEK-OPEN-END and SEEK-EMPTY"),
+    known(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
     known(
-        "WRITE-AFTER-EOF",
+        RuleId::SeekMultipart,
+        "consequence of SEEK-OPEN-END and SEEK-EMPTY",
+    ),
+    known(
+        RuleId::WriteAfterEof,
         "`write_body` after eof is taken, and becomes part of the body",
     ),
     known(
-        "PURGE-LIVE",
+        RuleId::PurgeLive,
         "a write that was purged meanwhile is admitted at `finish`",
     ),
     known(
-        "UPDATE-ABSENT",
+        RuleId::UpdateAbsent,
         "`update_meta` of an absent key writes a meta without a body, and is `true`",
     ),
     known(
-        "PERSIST-CORRUPT",
+        RuleId::PersistCorrupt,
         "as LOOKUP-SELF-HEAL: what is damaged is served",
     ),
     known(
-        "PERSIST-FOREIGN",
+        RuleId::PersistForeign,
         "a directory that is in use is opened a second time",
     ),
-    known("MODEL-SEQUENCE", "consequence of UPDATE-ABSENT"),
-    known("MODEL-SCHEDULE", "consequence of UPDATE-ABSENT"),
+    known(RuleId::ModelSequence, "consequence of UPDATE-ABSENT"),
+    known(RuleId::ModelSchedule, "consequence of UPDATE-ABSENT"),
 ];
 
 /// Files are written by tasks that go on when the call that asked for them is dropped.
 const KNOWN_RACES: &[KnownFailure] = &[
     known(
-        "WRITE-CANCEL",
+        RuleId::WriteCancel,
         "a `finish` that was dropped goes on, and may come after the next write of the key, which it replaces",
     ),
     known(
-        "UPDATE-RACE",
+        RuleId::UpdateRace,
         "an `update_meta` may come after a newer write: its old meta stands before the new body",
     ),
 ];
 
-const fn known(rule: &'static str, reason: &'static str) -> KnownFailure {
+const fn known(rule: RuleId, reason: &'static str) -> KnownFailure {
     KnownFailure { rule, reason }
 }
 

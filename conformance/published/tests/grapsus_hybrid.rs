@@ -1,6 +1,6 @@
 //! The storage of grapsus-proxy in two tiers, memory before disk, for pingora 0.8, under the whole contract.
 
-use forebay_conformance::{Capabilities, Harness, KnownFailure, Opened, Site, async_trait};
+use forebay_conformance::{Capabilities, Harness, KnownFailure, Opened, RuleId, Site, async_trait};
 use forebay_pingora::v0_8::FromPingora;
 use grapsus_proxy::disk_cache::DiskCacheStorage;
 use grapsus_proxy::hybrid_cache::HybridCacheStorage;
@@ -39,94 +39,97 @@ impl Harness for GrapsusHybrid {
 
 const KNOWN_FAILURES: &[KnownFailure] = &[
     known(
-        "LOOKUP-SELF-HEAL",
+        RuleId::LookupSelfHeal,
         "bodies have no checksum and no length: a flipped bit is served, and so is a body that was cut",
     ),
     known(
-        "READ-NONEMPTY",
+        RuleId::ReadNonempty,
         "the chunk of an empty body is `Some` of no bytes",
     ),
     known(
-        "READ-BOUNDED",
+        RuleId::ReadBounded,
         "a body is read into one buffer and is one chunk, whatever its size",
     ),
     known(
-        "SEEK-OPEN-END",
+        RuleId::SeekOpenEnd,
         "the end of the range before outlives it: `seek(a, None)` does not reset `range_end`",
     ),
-    known("SEEK-EMPTY", "`seek` to the end of the body is an error"),
+    known(RuleId::SeekEmpty, "`seek` to the end of the body is an error"),
     known(
-        "SEEK-INVALID",
+        RuleId::SeekInvalid,
         "an end before the start is taken, and the read slices backwards",
     ),
-    known("SEEK-AGAIN", "consequence of SEEK-OPEN-END"),
-    known("SEEK-MULTIPART", "consequence of SEEK-OPEN-END and SEEK-EMPTY"),
+    known(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
     known(
-        "WRITE-AFTER-EOF",
+        RuleId::SeekMultipart,
+        "consequence of SEEK-OPEN-END and SEEK-EMPTY",
+    ),
+    known(
+        RuleId::WriteAfterEof,
         "`write_body` after eof panics in the memory tier, pingora's `MemCache`: `already EOF`",
     ),
     known(
-        "WRITE-SIZE",
+        RuleId::WriteSize,
         "the weight is the body alone, so an empty body is `Created(0)`",
     ),
     known(
-        "STREAM-TAG",
+        RuleId::StreamTag,
         "`lookup_streaming_write` is not passed on to the memory tier: the tag is ignored, and any live write will do",
     ),
-    known("STREAM-TAG-UNKNOWN", "as STREAM-TAG"),
+    known(RuleId::StreamTagUnknown, "as STREAM-TAG"),
     known(
-        "STREAM-PREFIX",
+        RuleId::StreamPrefix,
         "consequence of STREAM-TAG: a follower by tag reads another writer's body",
     ),
     known(
-        "STREAM-ABORT",
+        RuleId::StreamAbort,
         "as in pingora's `MemCache`: a truncated body ends with a clean `None`, \
          https://github.com/cloudflare/pingora/issues/932",
     ),
-    known("STREAM-META", "consequence of STREAM-TAG"),
+    known(RuleId::StreamMeta, "consequence of STREAM-TAG"),
     known(
-        "PURGE-GONE",
+        RuleId::PurgeGone,
         "an eviction leaves the copy on disk, which the next lookup finds: by its design, a demotion",
     ),
     known(
-        "PURGE-RESULT",
+        RuleId::PurgeResult,
         "as in pingora's `MemCache`: what a dropped write leaves behind is taken for an entry",
     ),
-    known("PURGE-EXACT-KEY", "consequence of PURGE-GONE"),
+    known(RuleId::PurgeExactKey, "consequence of PURGE-GONE"),
     known(
-        "PURGE-LIVE",
+        RuleId::PurgeLive,
         "as in pingora's `MemCache`: `finish` after a purge panics",
     ),
-    known("PURGE-REWRITE", "consequence of PURGE-LIVE"),
+    known(RuleId::PurgeRewrite, "consequence of PURGE-LIVE"),
     known(
-        "UPDATE-ABSENT",
+        RuleId::UpdateAbsent,
         "`update_meta` of an absent key writes a meta without a body to disk, and is `true`",
     ),
     known(
-        "PERSIST-CORRUPT",
+        RuleId::PersistCorrupt,
         "as LOOKUP-SELF-HEAL: what is damaged is served",
     ),
     known(
-        "PERSIST-FOREIGN",
+        RuleId::PersistForeign,
         "a directory that is in use is opened a second time",
     ),
-    known("MODEL-SEQUENCE", "consequence of UPDATE-ABSENT"),
-    known("MODEL-SCHEDULE", "consequence of PURGE-LIVE and the others"),
+    known(RuleId::ModelSequence, "consequence of UPDATE-ABSENT"),
+    known(RuleId::ModelSchedule, "consequence of PURGE-LIVE and the others"),
 ];
 
 /// Files are written by tasks that go on when the call that asked for them is dropped.
 const KNOWN_RACES: &[KnownFailure] = &[
     known(
-        "WRITE-CANCEL",
+        RuleId::WriteCancel,
         "a `finish` that was dropped goes on, and may come after the next write of the key, which it replaces",
     ),
     known(
-        "UPDATE-RACE",
+        RuleId::UpdateRace,
         "an `update_meta` may come after a newer write: its old meta stands before the new body",
     ),
 ];
 
-const fn known(rule: &'static str, reason: &'static str) -> KnownFailure {
+const fn known(rule: RuleId, reason: &'static str) -> KnownFailure {
     KnownFailure { rule, reason }
 }
 
