@@ -177,6 +177,8 @@ pub struct Gauges {
     pub live_writes: Option<u64>,
     /// Bytes that writes in progress hold.
     pub live_bytes: Option<u64>,
+    /// Hit handlers that are open. Open files below the storage's directory the suite counts itself.
+    pub open_handlers: Option<u64>,
 }
 
 impl Gauges {

@@ -139,6 +139,8 @@ pub(crate) struct Reader {
     seeks: usize,
     reads: usize,
     yielded: bool,
+    /// What is counted as open as long as it is held.
+    pub(crate) open: Option<Arc<()>>,
     /// For defects: the chunks there were at the last read, bytes that were read ahead, whether it joined after eof, and
     /// the waker of the first poll.
     chunks_seen: usize,
@@ -160,6 +162,7 @@ impl Reader {
             seeks: 0,
             reads: 0,
             yielded: false,
+            open: None,
             chunks_seen: 0,
             ahead: None,
             late: false,

@@ -24,6 +24,7 @@ catalogue! {
     KeyedByPrimary breaks "LOOKUP-VARIANCE",
     HidesStale breaks "LOOKUP-STALE",
     WeightCountsLookups breaks "LOOKUP-UNUSED",
+    ForgetsHandlers breaks "LOOKUP-UNUSED",
     SharedCursor breaks "LOOKUP-CONCURRENT",
     MissNeverEnds breaks "LOOKUP-MISS",
     DroppedLookupEvicts breaks "LOOKUP-CANCEL",

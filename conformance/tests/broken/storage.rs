@@ -20,6 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) struct BrokenStorage {
     pub(crate) state: Arc<Mutex<State>>,
     capacity_bytes: Option<usize>,
+    /// Every open handler holds it.
+    handlers: Arc<()>,
     defect: Defect,
 }
 
@@ -116,6 +118,7 @@ impl BrokenStorage {
         BrokenStorage {
             state: Arc::default(),
             capacity_bytes,
+            handlers: Arc::default(),
             defect,
         }
     }
@@ -127,6 +130,7 @@ impl BrokenStorage {
             entries: Some((state.entries.len() + state.purged.len()) as u64),
             live_writes: Some(state.live.len() as u64),
             live_bytes: Some(state.live.values().map(|live| live.body.len() as u64).sum()),
+            open_handlers: Some(Arc::strong_count(&self.handlers) as u64 - 1),
         }
     }
 
@@ -161,12 +165,16 @@ impl BrokenStorage {
         } else {
             0
         };
-        let reader = Reader::stored(
+        let mut reader = Reader::stored(
             self.state.clone(),
             entry.body.clone(),
             entry.weight() + extra,
             entry.id,
         );
+        reader.open = Some(self.handlers.clone());
+        if self.has(Defect::ForgetsHandlers) {
+            std::mem::forget(self.handlers.clone());
+        }
         let mut meta = entry.meta.clone();
         if self.has(Defect::TimesInSeconds) {
             let seconds = meta
@@ -184,7 +192,8 @@ impl BrokenStorage {
     }
 
     fn live_hit(&self, number: u64, live: &Live, old: Option<&Entry>) -> (CacheMeta, HitHandler) {
-        let reader = Reader::follower(self.state.clone(), live.body.clone(), CacheEntryId::new(number));
+        let mut reader = Reader::follower(self.state.clone(), live.body.clone(), CacheEntryId::new(number));
+        reader.open = Some(self.handlers.clone());
         let meta = match old {
             Some(old) if self.has(Defect::FollowerGetsOldMeta) => old.meta.clone(),
             _ => live.meta.clone(),
