@@ -1,5 +1,6 @@
 //! Purge: what goes, what stays, and what is said about it.
 
+use super::persistence::reopen;
 use crate::Capability;
 use crate::content::{Version, key, variant};
 use crate::context::Context;
@@ -304,7 +305,8 @@ pub(super) async fn entry(cx: &Context) -> Checked<()> {
         format!("Purged({id:?})"),
         format!("{outcome:?}"),
     )?;
-    store.expect_absent(&k).await
+    store.expect_absent(&k).await?;
+    ids_outlast_a_restart(cx).await
 }
 
 /// Neither a purge nor an expiry of a generation that is gone touches what is there, or what is being written.
@@ -335,4 +337,35 @@ async fn an_old_id_leaves_a_live_write_alone(
     writer.write(live.body.clone(), true).await?;
     writer.finish().await?;
     store.expect(&k, &live).await
+}
+
+/// After a restart, the entry has the id that it had, and what is written then has another.
+async fn ids_outlast_a_restart(cx: &Context) -> Checked<()> {
+    if !cx.able.to(Capability::Persist) {
+        return Ok(());
+    }
+    let (k, before, after) = (key("k"), Version::new(6, 800), Version::new(7, 600));
+    let compact = k.to_compact();
+    let store = cx.fresh().await?;
+    store.put(&k, &before).await?;
+    let Some(id) = store.hit(&k).await?.handler.entry_id() else {
+        return broken("an entry_id on every hit, where there are any", "None");
+    };
+    let store = reopen(cx, cx.close(store).await?).await?;
+    store.put(&k, &after).await?;
+    let outcome = store.purge_target(PurgeTarget::Exact(&compact, id)).await?;
+    ensure(
+        outcome == PurgeOutcome::NotFound,
+        "NotFound for the id of an entry from before the restart, which was replaced",
+        format!("{outcome:?}"),
+    )?;
+    store.expect(&k, &after).await?;
+    let written = store.hit(&k).await?.handler.entry_id();
+    let store = reopen(cx, cx.close(store).await?).await?;
+    let found = store.hit(&k).await?.handler.entry_id();
+    ensure(
+        found == written,
+        format!("the id of before the restart, {written:?}"),
+        format!("{found:?}"),
+    )
 }

@@ -10,6 +10,7 @@ mod on_drop;
 mod pasted;
 mod persistent;
 mod race;
+mod renumbered;
 mod storage;
 mod write;
 
