@@ -1,10 +1,34 @@
-//! The proxy level alone, as a plain table: `cargo run --release -p forebay-bench --example proxy [-- --quick]`.
+//! The proxy level alone, or a part of it, as a plain table:
+//! `cargo run --release -p forebay-bench --example proxy -- --size 1048576 --contender forebay --operation fill`.
 
-use forebay_bench::proxy;
+use clap::Parser;
+use forebay_bench::proxy::{self, Choice};
+
+/// What to measure; each may be given several times, and without any all is measured.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// Fewer sizes and rounds.
+    #[arg(long)]
+    quick: bool,
+    /// Bodies of this size, in bytes.
+    #[arg(long)]
+    size: Vec<usize>,
+    /// Contenders in whose names this occurs.
+    #[arg(long)]
+    contender: Vec<String>,
+    /// A scenario: "hit one", "hit 1000", "range", "fill".
+    #[arg(long)]
+    operation: Vec<String>,
+}
 
 fn main() {
-    let quick = std::env::args().any(|arg| arg == "--quick");
-    for measured in proxy::measure(quick) {
+    let flags = Flags::parse();
+    let choice = Choice {
+        sizes: flags.size,
+        contenders: flags.contender,
+        operations: flags.operation,
+    };
+    for measured in proxy::measure_chosen(flags.quick, &choice) {
         let mut rounds = measured.rounds;
         rounds.sort_by(f64::total_cmp);
         let median = rounds.get(rounds.len() / 2).copied().unwrap_or(f64::NAN);

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: report [--html FILE] [--junit FILE] [--readme FILE --spec LINK] [--badge FILE [--badge-of NAME,..]]
-              [--known] REPORT.json..
+              [--known] [--kept REPORT.json].. REPORT.json..
 
   --html FILE    a page: rules by backends, and failures with their steps
   --junit FILE   the same for CI systems
   --readme FILE  puts a table between the markers in FILE; --spec says where SPEC.md is, as seen from there
   --badge FILE   an SVG picture of how many rules hold, for the backends that --badge-of names, or all
+  --kept FILE    a report from some time ago: rules that are newer are untested; after the others
   --known        known failures and unmet SHOULDs in full too";
 
 #[derive(Default)]
@@ -24,6 +25,7 @@ struct Wanted {
     badge_of: Option<String>,
     known: bool,
     reports: Vec<PathBuf>,
+    kept: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn wanted() -> Result<Wanted, String> {
             "--spec" => wanted.spec = Some(value()?),
             "--badge" => wanted.badge = Some(value()?.into()),
             "--badge-of" => wanted.badge_of = Some(value()?),
+            "--kept" => wanted.kept.push(value()?.into()),
             "--known" => wanted.known = true,
             flag if flag.starts_with('-') => return Err(format!("{flag}: no such argument\n\n{USAGE}")),
             file => wanted.reports.push(file.into()),
@@ -66,8 +69,10 @@ fn wanted() -> Result<Wanted, String> {
 fn render(wanted: &Wanted) -> Result<(), String> {
     let mut reports = Vec::new();
     for path in &wanted.reports {
-        let json = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        reports.push(Report::from_json(&json).map_err(|error| format!("{}: {error}", path.display()))?);
+        reports.push(read(path)?);
+    }
+    for path in &wanted.kept {
+        reports.push(read(path)?.filled_up());
     }
     print!(
         "{}\n{}",
@@ -94,6 +99,12 @@ fn render(wanted: &Wanted) -> Result<(), String> {
         write(path, &new)?;
     }
     Ok(())
+}
+
+fn read(path: &PathBuf) -> Result<Report, String> {
+    let json = std::fs::read_to_string(path).map_err(|error| error.to_string());
+    let report = json.and_then(|json| Report::from_json(&json));
+    report.map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The reports on these backends, in this order.

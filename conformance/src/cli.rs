@@ -2,27 +2,30 @@
 
 mod arguments;
 mod soak;
+mod trials;
 
 use crate::context::Options;
 use crate::harness::Harness;
-use crate::outcome::{Status, Verdict};
+use crate::outcome::Verdict;
 use crate::report::{self, Report};
 use crate::rules::{Rule, rules};
 use crate::runner::Run;
 use arguments::Own;
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::Arguments;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use trials::{Judging, list, trials};
 
 /// Judges a backend, as the `main` of a test target with `harness = false`.
 ///
 /// Arguments are those of any Rust test, plus `--strict` (a SHOULD fails the run), `--cases N`, `--seed N`,
 /// `--hang-after SECONDS`, `--json FILE` (the report, for [`report`](mod@crate::report)), `--badge FILE` (a picture for
-/// a README), `--show-known` (known failures in full), `--paste` (failures come with a `#[test]` that shows them again)
-/// and `--soak 10m` (again and again with fresh seeds). A filter is a rule's id, a part of it, or an area: `stream::`.
-/// What stands in `FOREBAY_CONFORMANCE_ARGS` goes before them, for tools that pass no arguments on.
+/// a README), `--show-known` (known failures in full), `--paste` (failures come with a `#[test]` that shows them again),
+/// `--fail-fast` (the first failure ends the run) and `--soak 10m` (again and again with fresh seeds). A filter is a rule's
+/// id, a part of it, or an area: `stream::`. What stands in `FOREBAY_CONFORMANCE_ARGS` goes before them, for tools that pass
+/// no arguments on. A filter of no rule is an error, and so is a run that checked none.
 ///
 /// `--list` marks the rules that do not concern the backend, so that cargo-nextest, which runs each trial in a process of its
 /// own, skips them. What only a check finds out (a known failure that fails, a SHOULD that does not hold, an entry that
@@ -32,12 +35,12 @@ pub fn main(harness: impl Harness) -> ExitCode {
         Ok(own) => own,
         Err(error) => return usage(&error),
     };
+    if own.help {
+        print!("{}", arguments::HELP);
+    }
     let program = std::env::args_os().next().unwrap_or_default();
     let mut arguments = Arguments::from_iter(std::iter::once(program).chain(own.others));
     if let Err(error) = name_in_full(&mut arguments) {
-        return usage(&error);
-    }
-    if let Err(error) = known_rules(&harness) {
         return usage(&error);
     }
     let harness = Arc::new(harness);
@@ -46,7 +49,7 @@ pub fn main(harness: impl Harness) -> ExitCode {
     }
     let (report, trials_passed) = match own.soak {
         Some(limit) => (soak::soak(harness, own.options, limit, &arguments), true),
-        None => judge_by_trials(harness, own.options, &arguments),
+        None => judge_by_trials(harness, own.options, own.fail_fast, &arguments),
     };
     print!("{}", report::outcomes(&report));
     match own.show_known {
@@ -69,10 +72,12 @@ pub fn main(harness: impl Harness) -> ExitCode {
     {
         return usage(&error);
     }
-    if report.verdicts.is_empty() {
-        return usage("no rule was run: the filter matches none");
+    // cargo-nextest runs each rule in a process of its own, also one that turns out not to concern the backend.
+    let alone = std::env::var_os("NEXTEST").is_some() && arguments.exact;
+    if !report.checks_any() && !alone {
+        return usage("no rule was checked: all that the filter matches were ignored, for the reasons above");
     }
-    match report.is_good() && trials_passed {
+    match !report.has_failures() && trials_passed {
         true => ExitCode::SUCCESS,
         // What every Rust test target exits with.
         false => ExitCode::from(101),
@@ -95,23 +100,19 @@ fn write_badge(report: &Report, path: &Path) -> Result<(), String> {
         .map_err(|error| format!("cannot write the badge to {}: {error}", path.display()))
 }
 
-/// Lists the trials. What runs each trial in a process of its own, as cargo-nextest does, sees a trial that ignores itself
-/// as passed; so those that will be ignored for certain are listed as ignored.
-fn list(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> ExitCode {
-    let run = Run::prepare(harness, options);
-    let marked = trials(None).into_iter().zip(rules());
-    let marked = marked.map(|(trial, rule)| trial.with_ignored_flag(run.will_ignore(rule)));
-    libtest_mimic::run(arguments, marked.collect()).exit_code()
-}
-
-fn judge_by_trials(harness: Arc<impl Harness>, options: Options, arguments: &Arguments) -> (Report, bool) {
+fn judge_by_trials(
+    harness: Arc<impl Harness>,
+    options: Options,
+    fail_fast: bool,
+    arguments: &Arguments,
+) -> (Report, bool) {
     let run = Arc::new(Run::prepare(harness, options));
     if let Some(error) = run.probe_error() {
         println!("what the backend can do could not be found out: {error}");
     }
-    let verdicts = Arc::default();
-    let conclusion = libtest_mimic::run(arguments, trials(Some((run.clone(), Arc::clone(&verdicts)))));
-    let report = report_of(&run, std::mem::take(&mut *lock(&verdicts)));
+    let judging = Judging::new(run.clone(), fail_fast);
+    let conclusion = libtest_mimic::run(arguments, trials(Some(&judging)));
+    let report = report_of(&run, std::mem::take(&mut *judging.verdicts()));
     // A trial that panicked, which no backend can make happen, has no verdict.
     (report, !conclusion.has_failed())
 }
@@ -148,65 +149,6 @@ fn report_of(run: &Run, mut verdicts: Vec<Verdict>) -> Report {
     }
 }
 
-type Verdicts = Arc<Mutex<Vec<Verdict>>>;
-
-fn lock(verdicts: &Verdicts) -> std::sync::MutexGuard<'_, Vec<Verdict>> {
-    verdicts.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn trials(run: Option<(Arc<Run>, Verdicts)>) -> Vec<Trial> {
-    let trial = |rule: &'static Rule| {
-        let run = run.clone();
-        Trial::ignorable_test(rule.trial_name(), move || {
-            let Some((run, verdicts)) = run else {
-                return Ok(Completion::ignored());
-            };
-            let verdict = run.judge(rule);
-            let completion = completion(rule, &verdict, &run);
-            lock(&verdicts).push(verdict);
-            completion
-        })
-    };
-    rules().iter().map(trial).collect()
-}
-
-fn completion(rule: &Rule, verdict: &Verdict, run: &Run) -> Result<Completion, Failed> {
-    if let Some(text) = failure_text(rule, verdict, run) {
-        return Err(Failed::from(text));
-    }
-    Ok(match &verdict.status {
-        Status::Skipped { reason } => Completion::ignored_with(reason),
-        Status::Untested { reason } => Completion::ignored_with(format!("untested: {reason}")),
-        Status::Known { reason } => Completion::ignored_with(format!("known failure: {reason}")),
-        Status::Unmet => Completion::ignored_with("a SHOULD that does not hold, see below"),
-        Status::Pass | Status::Fail | Status::KnownPasses | Status::HarnessError { .. } => {
-            Completion::Completed
-        }
-    })
-}
-
-/// What to print of a verdict that fails the run; `None` for one that does not.
-fn failure_text(rule: &Rule, verdict: &Verdict, run: &Run) -> Option<String> {
-    match &verdict.status {
-        Status::KnownPasses => Some(format!(
-            "{} is listed as a known failure of {}, and passes: take it off the list",
-            rule.id,
-            run.harness.name()
-        )),
-        Status::HarnessError { reason } => Some(format!("the harness, not the backend: {reason}")),
-        Status::Fail => Some(format!(
-            "{}\n  repeat    {}",
-            verdict.explain(),
-            report::repeat(&command(), rule, &run.options)
-        )),
-        Status::Pass
-        | Status::Known { .. }
-        | Status::Unmet
-        | Status::Skipped { .. }
-        | Status::Untested { .. } => None,
-    }
-}
-
 /// The command that runs this test target.
 fn command() -> String {
     let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
@@ -222,34 +164,22 @@ fn command() -> String {
     format!("cargo test{package} --test {target}")
 }
 
-/// Lets `--exact` take a rule's id alone, and refuses one that does not exist.
+/// Lets `--exact` take a rule's id alone, and refuses what names no rule: a check that is misspelt would never run.
 fn name_in_full(arguments: &mut Arguments) -> Result<(), String> {
-    let Some(filter) = arguments.filter.as_mut().filter(|_| arguments.exact) else {
-        return Ok(());
-    };
-    let id = filter.rsplit("::").next().unwrap_or_default();
-    match Rule::find(id) {
-        Some(rule) => {
+    let exact = arguments.exact;
+    for filter in arguments.filter.iter_mut().chain(&mut arguments.skip) {
+        if exact && let Some(rule) = Rule::find(filter.rsplit("::").next().unwrap_or_default()) {
             *filter = rule.trial_name();
-            Ok(())
         }
-        None => Err(format!("there is no rule {id:?}; see SPEC.md, or --list")),
+        let is_meant = |name: String| match exact {
+            true => name == *filter,
+            false => name.contains(filter.as_str()),
+        };
+        if !rules().iter().any(|rule| is_meant(rule.trial_name())) {
+            return Err(format!("there is no rule {filter:?}; see SPEC.md, or --list"));
+        }
     }
-}
-
-fn known_rules(harness: &impl Harness) -> Result<(), String> {
-    let unknown = harness
-        .known_failures()
-        .iter()
-        .find(|known| Rule::find(known.rule).is_none());
-    match unknown {
-        Some(known) => Err(format!(
-            "the known failures of {} name {:?}, which is no rule",
-            harness.name(),
-            known.rule
-        )),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn usage(error: &str) -> ExitCode {

@@ -10,9 +10,9 @@ const FRESH_UNTIL: Duration = Duration::new(7_000_000_000, 987_654_321);
 const CREATED: Duration = Duration::new(1_700_000_000, 123_456_789);
 
 /// Sizes around the edges of usual buffers.
-pub(crate) const SIZES: [usize; 16] = [
-    0, 1, 2, 63, 64, 4095, 4096, 4097, 65_535, 65_536, 65_537, 262_143, 262_144, 262_145, 1_048_577,
-    1_500_000,
+pub(crate) const SIZES: [usize; 22] = [
+    0, 1, 2, 63, 64, 4095, 4096, 4097, 16_383, 16_384, 65_535, 65_536, 65_537, 131_072, 262_143, 262_144,
+    262_145, 1_048_575, 1_048_576, 1_048_577, 1_500_000, 2_097_152,
 ];
 
 pub(crate) fn key(name: &str) -> CacheKey {

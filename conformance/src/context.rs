@@ -5,6 +5,7 @@ use crate::harness::{Gauges, Harness, Site};
 use crate::log::Log;
 use crate::ops::{Caller, Store, harness};
 use crate::outcome::{Checked, Stop};
+use crate::panics;
 use crate::poll::Patience;
 use crate::rules::Capability;
 use forebay_core::Storage;
@@ -152,10 +153,15 @@ impl Context {
 
     async fn open_at(&self, site: std::io::Result<Site>) -> Checked<Opened> {
         let site = site.map_err(|e| harness("a directory for the storage", e))?;
-        match self.try_open(site).await? {
-            (site, Ok(store)) => Ok(Opened { store, site }),
-            (_, Err(error)) => Err(Stop::Harness(format!("open of a new storage: {error}"))),
-        }
+        // Nothing can be wrong with what is empty: here it is the harness that fails, also by a panic.
+        let why = match panics::caught(self.try_open(site)).await {
+            Ok(opened) => match opened? {
+                (site, Ok(store)) => return Ok(Opened { store, site }),
+                (_, Err(error)) => error,
+            },
+            Err(panic) => format!("a panic: {panic}"),
+        };
+        Err(Stop::Harness(format!("open of a new storage: {why}")))
     }
 
     /// Opens whatever is on the site.

@@ -2,6 +2,7 @@
 
 use crate::faults::Faults;
 use crate::power::{Durability, PowerRecord, PowerSlot};
+use crate::rules::RuleId;
 use async_trait::async_trait;
 use forebay_core::Storage;
 use std::error::Error;
@@ -85,13 +86,19 @@ pub trait Harness: Send + Sync + 'static {
     fn known_failures(&self) -> &[KnownFailure] {
         &[]
     }
+
+    /// The rules that the backend is known to break at times, by a race of its own threads, which the suite cannot steer.
+    /// Where one fails, it counts as a known failure; where it passes, it passes, which says nothing.
+    fn known_races(&self) -> &[KnownFailure] {
+        &[]
+    }
 }
 
 /// A rule that a backend is known to break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownFailure {
     /// The rule.
-    pub rule: &'static str,
+    pub rule: RuleId,
     /// Why, with a link where there is one.
     pub reason: &'static str,
 }
@@ -170,6 +177,8 @@ pub struct Gauges {
     pub live_writes: Option<u64>,
     /// Bytes that writes in progress hold.
     pub live_bytes: Option<u64>,
+    /// Hit handlers that are open. Open files below the storage's directory the suite counts itself.
+    pub open_handlers: Option<u64>,
 }
 
 impl Gauges {

@@ -1,7 +1,7 @@
 //! A hit as checks use it.
 
 use crate::content::{Version, difference, meta_difference, show_meta};
-use crate::ops::{Answer, Store, must, show_answer, show_hang};
+use crate::ops::{Answer, HANGS, Store, must, show_answer, show_hang};
 use crate::outcome::{Checked, broken, ensure};
 use crate::poll::{Hang, POLLS_MAX, Stepped, at_most};
 use bytes::Bytes;
@@ -10,6 +10,8 @@ use std::task::Poll;
 
 /// More reads than any body of the suite takes: who needs more never ends.
 const READS_MAX: usize = 4_000_000;
+/// Nor do more empty chunks come one after the other before a byte, the end or an error.
+pub(crate) const EMPTY_CHUNKS_MAX: usize = 1000;
 
 pub(crate) struct Hit {
     pub(crate) meta: CacheMeta,
@@ -17,6 +19,8 @@ pub(crate) struct Hit {
     pub(crate) name: String,
     key: CacheKey,
     store: Store,
+    /// How many chunks without a byte came last.
+    empty_chunks: usize,
 }
 
 pub(crate) type Chunk = Answer<Option<Bytes>>;
@@ -26,6 +30,11 @@ fn show_chunk(chunk: &Chunk) -> String {
         Some(bytes) => format!("{} bytes", bytes.len()),
         None => "None".to_owned(),
     })
+}
+
+/// How a reader is told that it keeps busy without coming on.
+pub(crate) fn idles() -> String {
+    format!("{HANGS}: {EMPTY_CHUNKS_MAX} empty chunks, one after the other")
 }
 
 impl Hit {
@@ -42,15 +51,25 @@ impl Hit {
             name,
             key,
             store,
+            empty_chunks: 0,
         }
     }
 
     pub(crate) async fn try_read(&mut self) -> Checked<Chunk> {
         let what = format!("{}.read_body()", self.name);
-        self.store
+        let chunk = self
+            .store
             .caller
             .call(what, self.handler.read_body(), show_chunk)
-            .await
+            .await?;
+        self.empty_chunks = match &chunk {
+            Ok(Some(bytes)) if bytes.is_empty() => self.empty_chunks + 1,
+            _ => 0,
+        };
+        match self.empty_chunks {
+            EMPTY_CHUNKS_MAX => broken("a read waits, or tells bytes, the end or an error", idles()),
+            _ => Ok(chunk),
+        }
     }
 
     pub(crate) async fn read(&mut self) -> Checked<Option<Bytes>> {
@@ -227,6 +246,15 @@ impl Reading<'_> {
         };
         self.store.caller.log.end(step, &text);
         poll
+    }
+
+    /// From now on another task polls it, with a waker of its own.
+    pub(crate) fn moves_elsewhere(&mut self) {
+        self.store.caller.log.note(format!(
+            "{}.read_body() is polled by another task from now on",
+            self.name
+        ));
+        self.read.moves_elsewhere();
     }
 
     /// Nothing may be there yet.

@@ -44,4 +44,4 @@ pub use outcome::{Failure, LaneCall, Lanes, Status, Verdict};
 pub use plain::{assert_rule, assert_rule_with};
 pub use power::{Durability, PowerRecord};
 pub use report::Report;
-pub use rules::{Area, Capability, Class, Level, Rule, rules};
+pub use rules::{Area, Capability, Class, Level, Rule, RuleId, rules};

@@ -203,6 +203,12 @@ impl Store {
         must("expire", answer)
     }
 
+    pub(crate) async fn expire_target(&self, target: PurgeTarget<'_>) -> Checked<PurgeOutcome> {
+        let span = SpanHandle::none();
+        self.outcome("expire", target, self.storage.expire(target, &span))
+            .await
+    }
+
     async fn outcome(
         &self,
         call: &str,

@@ -122,6 +122,7 @@ impl fmt::Display for Failure {
         if let Some(rule) = crate::Rule::find(&self.rule) {
             writeln!(f, "{}: {}", rule.id, rule.text)?;
             writeln!(f, "  why       {}", rule.intent)?;
+            writeln!(f, "  contract  {}", rule.link())?;
         }
         writeln!(f, "  expected  {}", self.expected)?;
         writeln!(f, "  actual    {}", self.actual)?;

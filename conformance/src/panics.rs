@@ -2,8 +2,11 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::PanicHookInfo;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::pin::pin;
 use std::sync::{Mutex, Once, PoisonError};
+use std::task::Poll;
 
 const PREFIX: &str = "check ";
 
@@ -46,6 +49,19 @@ pub(crate) fn watch() {
 /// it.
 pub(crate) fn this_thread_reports() {
     REPORTS.set(true);
+}
+
+/// The future's output, or what it said when it panicked.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        match polled {
+            Ok(poll) => poll.map(Ok),
+            Err(payload) => Poll::Ready(Err(last_own().unwrap_or_else(|| message(&*payload)))),
+        }
+    })
+    .await
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {

@@ -97,6 +97,11 @@ impl<'a, T> Stepped<'a, T> {
             .poll(&mut Context::from_waker(&self.wakes.waker()))
     }
 
+    /// From now on it is polled with another waker, and the one before counts for nothing.
+    pub(crate) fn moves_elsewhere(&mut self) {
+        (self.wakes, self.seen) = (Wakes::new(), 0);
+    }
+
     /// Whether the future was woken since it was last polled.
     pub(crate) fn is_woken(&self) -> bool {
         self.wakes.count() > self.seen

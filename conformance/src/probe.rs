@@ -4,7 +4,7 @@ use crate::content::{Version, key};
 use crate::context::{Able, Context, Opened};
 use crate::hit::Hit;
 use crate::ops::harness;
-use crate::outcome::Checked;
+use crate::outcome::{Checked, Stop};
 use crate::rules::Capability;
 use forebay_core::{CacheKey, PurgeOutcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,10 +45,16 @@ impl Context {
             let seeks = !can_multipart && seeks_for_several(&mut hit, &version).await?;
             able.add_undeclared(Capability::Multipart, can_seek && seeks);
         }
-        let expired = opened.expire(&key).await?;
-        able.add(Capability::Expire, expired == PurgeOutcome::Expired);
+        let expires = match opened.expire(&key).await {
+            Ok(outcome) => outcome == PurgeOutcome::Expired,
+            // An error or a hang: what it is, the check of EXPIRE-STALE tells.
+            Err(Stop::Broken { .. }) => true,
+            Err(other) => return Err(other),
+        };
+        able.add(Capability::Expire, expires);
         if !declared.persist {
-            able.add_undeclared(Capability::Persist, self.persists(opened).await?);
+            let persists = self.persists(opened).await;
+            able.add_undeclared(Capability::Persist, persists.unwrap_or(false));
         }
         Ok(able)
     }

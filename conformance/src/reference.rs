@@ -23,6 +23,8 @@ use std::time::SystemTime;
 pub struct ReferenceStorage {
     state: Arc<Mutex<State>>,
     capacity_bytes: Option<usize>,
+    /// Every open handler holds it.
+    handlers: Arc<()>,
 }
 
 #[derive(Default)]
@@ -108,7 +110,20 @@ impl ReferenceStorage {
             entries: Some(state.entries.len() as u64),
             live_writes: Some(state.live.len() as u64),
             live_bytes: Some(state.live.values().map(|live| live.body.len() as u64).sum()),
+            open_handlers: Some(Arc::strong_count(&self.handlers) as u64 - 1),
         }
+    }
+
+    fn stored_hit(&self, entry: &Entry) -> (CacheMeta, HitHandler) {
+        let handlers = self.handlers.clone();
+        let reader = Reader::stored(entry.body.clone(), entry.weight(), entry.id, handlers);
+        (entry.meta.clone(), Box::new(reader))
+    }
+
+    fn live_hit(&self, number: u64, live: &Live) -> (CacheMeta, HitHandler) {
+        let handlers = self.handlers.clone();
+        let reader = Reader::follower(live.body.clone(), CacheEntryId::new(number), handlers);
+        (live.meta.clone(), Box::new(reader))
     }
 
     /// Removes the stored entry of a key, or one generation of it.
@@ -122,16 +137,6 @@ impl ReferenceStorage {
     }
 }
 
-fn stored_hit(entry: &Entry) -> (CacheMeta, HitHandler) {
-    let reader = Reader::stored(entry.body.clone(), entry.weight(), entry.id);
-    (entry.meta.clone(), Box::new(reader))
-}
-
-fn live_hit(number: u64, live: &Live) -> (CacheMeta, HitHandler) {
-    let reader = Reader::follower(live.body.clone(), CacheEntryId::new(number));
-    (live.meta.clone(), Box::new(reader))
-}
-
 #[async_trait]
 impl Storage for ReferenceStorage {
     async fn lookup(&self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
@@ -142,11 +147,11 @@ impl Storage for ReferenceStorage {
             .iter()
             .filter(|(_, live)| live.key == key && !live.invalidated);
         if let Some((number, live)) = visible.max_by_key(|(number, _)| **number) {
-            return Ok(Some(live_hit(*number, live)));
+            return Ok(Some(self.live_hit(*number, live)));
         }
         Ok(state.entries.get_mut(&key).map(|entry| {
             entry.accessed = now;
-            stored_hit(entry)
+            self.stored_hit(entry)
         }))
     }
 
@@ -167,7 +172,7 @@ impl Storage for ReferenceStorage {
             .live
             .get(&number)
             .filter(|live| live.key == key.combined_bin());
-        Ok(live.map(|live| live_hit(number, live)))
+        Ok(live.map(|live| self.live_hit(number, live)))
     }
 
     async fn get_miss_handler(

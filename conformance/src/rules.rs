@@ -4,6 +4,38 @@ use serde::Deserialize;
 use std::fmt;
 use std::sync::OnceLock;
 
+/// The enum of the rules, and what each is called.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $variant:ident = $id:literal,)*) => {
+        /// A rule of the contract by its name, as `rules.toml` has them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum RuleId {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl RuleId {
+            /// Every rule, in the order of the contract.
+            pub const ALL: &[RuleId] = &[$(RuleId::$variant),*];
+
+            /// Its name: `SEEK-OPEN-END`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(RuleId::$variant => $id,)* }
+            }
+        }
+    };
+}
+
+mod id;
+
+pub use id::RuleId;
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// One rule of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +80,12 @@ impl Rule {
     /// The rule of this id.
     pub fn find(id: &str) -> Option<&'static Rule> {
         rules().iter().find(|rule| rule.id == id)
+    }
+
+    /// Where it stands for people to read.
+    pub fn link(&self) -> String {
+        let spec = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/conformance/SPEC.md");
+        format!("{spec}#{}", self.id.to_lowercase())
     }
 
     /// The name of its trial: `area::ID`.

@@ -2,7 +2,7 @@
 
 use crate::checks;
 use crate::context::{Able, Context, Options, Remarks};
-use crate::harness::Harness;
+use crate::harness::{Harness, KnownFailure};
 use crate::log::Log;
 use crate::outcome::{Checked, Failure, Status, Stop, Verdict};
 use crate::panics;
@@ -95,21 +95,17 @@ impl Run {
             Status::Fail | Status::Unmet => self.roots(rule, &failures),
             _ => Vec::new(),
         };
-        let known = self
-            .harness
-            .known_failures()
-            .iter()
-            .find(|known| known.rule == rule.id);
-        if let Some(known) = known {
-            match status {
-                Status::Fail | Status::Unmet => {
-                    status = Status::Known {
-                        reason: known.reason.to_owned(),
-                    }
+        let of_rule = |all: &[KnownFailure]| all.iter().find(|known| known.rule.as_str() == rule.id).copied();
+        let known = of_rule(self.harness.known_failures());
+        let expected = known.or_else(|| of_rule(self.harness.known_races()));
+        match (&status, expected) {
+            (Status::Fail | Status::Unmet, Some(expected)) => {
+                status = Status::Known {
+                    reason: expected.reason.to_owned(),
                 }
-                Status::Pass => status = Status::KnownPasses,
-                _ => {}
             }
+            (Status::Pass, _) if known.is_some() => status = Status::KnownPasses,
+            _ => {}
         }
         Verdict {
             rule: rule.id.clone(),

@@ -20,6 +20,33 @@ pub fn render() -> String {
     out
 }
 
+/// The text of `src/rules/id.rs`: the rules as an enum.
+pub fn render_ids() -> String {
+    let mut out = String::from(
+        "//! The rules as an enum. Made from `rules.toml` by `cargo xtask conformance --spec`; not to be edited.\n\nids! {\n",
+    );
+    for rule in rules() {
+        // Docs are Markdown; what would be a link to nowhere is none.
+        let text = rule.text.replace('[', "\\[").replace(']', "\\]");
+        let _ = write!(
+            out,
+            "    /// {text}\n    {} = {:?},\n",
+            variant(&rule.id),
+            rule.id
+        );
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// `SeekOpenEnd` for SEEK-OPEN-END.
+fn variant(id: &str) -> String {
+    let words = id
+        .split('-')
+        .map(|word| word[..1].to_owned() + &word[1..].to_lowercase());
+    words.collect()
+}
+
 fn section(rule: &Rule) -> String {
     let mut out = format!("### {}\n", rule.id);
     let level = match rule.level {
@@ -99,5 +126,34 @@ mod tests {
             super::render() == include_str!("../SPEC.md"),
             "SPEC.md differs from rules.toml: run `cargo xtask conformance --spec`"
         );
+    }
+
+    #[test]
+    fn the_committed_enum_is_that_of_the_rules() {
+        assert!(
+            super::render_ids() == include_str!("rules/id.rs"),
+            "src/rules/id.rs differs from rules.toml: run `cargo xtask conformance --spec`"
+        );
+    }
+
+    #[test]
+    fn what_failures_link_to_is_there() {
+        for rule in crate::rules() {
+            let (_, anchor) = rule
+                .link()
+                .rsplit_once('#')
+                .map(|(page, at)| (page.to_owned(), at.to_owned()))
+                .unwrap();
+            let headings = include_str!("../SPEC.md")
+                .lines()
+                .filter_map(|line| line.strip_prefix("### "));
+            assert_eq!(
+                headings
+                    .filter(|heading| heading.to_lowercase() == anchor)
+                    .count(),
+                1,
+                "{anchor}"
+            );
+        }
     }
 }

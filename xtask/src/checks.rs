@@ -17,6 +17,19 @@ pub(crate) fn test() -> Step {
         "--deny",
         "warnings",
     ]))?;
+    // The peers are built for nothing else.
+    run(cargo(&[
+        "clippy",
+        "--package",
+        "forebay-bench",
+        "--all-targets",
+        "--features",
+        "peers",
+        "--quiet",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
     run(cargo(&["test", "--workspace", "--no-fail-fast"]))?;
     let stores = ["--package", "forebay-memory", "--package", "forebay-disk"];
     run(cargo(

@@ -14,7 +14,13 @@ pub(crate) const BACKENDS: [(&str, &str); 5] = [
 ];
 
 /// What others publish: the backends by their test targets, and the features that build them.
-const PUBLISHED: [(&str, &str, &str); 1] = [("pingap-file", "pingap_file", "pingap")];
+const PUBLISHED: [(&str, &str, &str); 3] = [
+    ("pingap-file", "pingap_file", "pingap"),
+    ("grapsus-disk", "grapsus_disk", "grapsus"),
+    ("grapsus-hybrid", "grapsus_hybrid", "grapsus"),
+];
+/// What they came to last, for the README's table: nobody builds a proxy of others for that.
+const KEPT: &str = "conformance/published/reports";
 const PUBLISHED_MANIFEST: &str = "conformance/published/Cargo.toml";
 
 /// The picture in the README, and the backends that it counts: those that are ours to keep right.
@@ -45,6 +51,10 @@ pub(crate) fn command(args: &[String]) -> Step {
         ["--spec"] => example("spec", &[]),
         ["--kill-matrix"] => kill_matrix(),
         ["--readme"] => test_backends(&ours(), &[], true),
+        ["--published", "--keep", chosen @ ..] if for_suite.is_empty() => {
+            let chosen = choose(published(), chosen)?;
+            test_backends(&chosen, &[], false).and_then(|()| keep(&chosen))
+        }
         ["--published", chosen @ ..] => test_backends(&choose(published(), chosen)?, for_suite, false),
         chosen => test_backends(&choose(ours(), chosen)?, for_suite, false),
     }
@@ -85,12 +95,28 @@ fn published() -> Vec<Target> {
         .collect()
 }
 
+/// The backends of others, in the order of the table.
+pub(crate) fn published_names() -> impl Iterator<Item = &'static str> {
+    PUBLISHED.iter().map(|(name, ..)| *name)
+}
+
+/// Puts the reports of a run where the README's table takes them from.
+fn keep(targets: &[Target]) -> Step {
+    for Target { name, .. } in targets {
+        let file = format!("{name}.json");
+        let kept = root().join(KEPT).join(&file);
+        fs::copy(target_dir().join("conformance").join(file), &kept)
+            .map_err(|error| format!("{}: {error}", kept.display()))?;
+    }
+    Ok(())
+}
+
 /// Those of these names, or all where there is none.
 fn choose(targets: Vec<Target>, chosen: &[&str]) -> Result<Vec<Target>, String> {
     let known: Vec<_> = targets.iter().map(|target| target.name).collect();
     match chosen.iter().find(|name| !known.contains(name)) {
-        Some(&("--readme" | "--spec" | "--kill-matrix")) => {
-            Err("--readme, --spec and --kill-matrix stand alone".to_owned())
+        Some(&("--readme" | "--spec" | "--kill-matrix" | "--keep")) => {
+            Err("--readme, --spec and --kill-matrix stand alone, and --keep behind --published".to_owned())
         }
         Some(unknown) => Err(format!(
             "no backend \"{unknown}\"; there are {}",
@@ -131,7 +157,7 @@ fn test_backends(targets: &[Target], for_suite: &[&str], readme: bool) -> Step {
     if failed.is_empty() {
         Ok(())
     } else {
-        Err(format!("the contract is broken by: {}", failed.join(", ")))
+        Err(format!("not as it should be: {}; see above", failed.join(", ")))
     }
 }
 
@@ -147,6 +173,8 @@ fn render(folder: &std::path::Path, reports: &[PathBuf], readme: bool) -> Step {
         let [readme, badge] = ["README.md", BADGE].map(|file| text(root().join(file)));
         args.extend(["--readme", &readme, "--spec", "conformance/SPEC.md"].map(str::to_owned));
         args.extend(["--badge", &badge, "--badge-of", BADGE_OF].map(str::to_owned));
+        let kept = |name| text(root().join(KEPT).join(format!("{name}.json")));
+        args.extend(published_names().flat_map(|name| ["--kept".to_owned(), kept(name)]));
     }
     args.extend(reports.iter().cloned().map(text));
     example("report", &args)

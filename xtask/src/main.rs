@@ -24,7 +24,9 @@ usage: cargo xtask <command>
                           what follows -- goes to the suite, for instance -- --strict SEEK;
                           a table and the failures, and more in target/conformance/report.html
   conformance --published [BACKEND..]
-                          the same for storages that others publish, which are built for it (pingap-file)
+                          the same for storages that others publish, which are built for it (pingap-file, grapsus-disk,
+                          grapsus-hybrid; the last two take minutes, and protoc); --keep behind it keeps the results
+                          for the README's table
   conformance --readme    the same for all of ours, and puts the table into README.md, the badge into docs/
   conformance --kill-matrix
                           judges every broken backend by every rule, and writes conformance/KILL-MATRIX.md
@@ -32,7 +34,9 @@ usage: cargo xtask <command>
   soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
   fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store) at once, a minute by default, guided by
                           coverage; takes a C++ compiler; `test` runs them for 15 seconds
-  mutants [--install]     cargo-mutants on the memory adapter, judged by the suite; that takes an hour or two
+  mutants [--install]     cargo-mutants on the memory adapter, judged by the suite and the crates' own tests; half an hour;
+                          fails where something survives that conformance/MUTANTS.md does not list; --account tells
+                          the last run's figures again
   guards [--update]       instructions of the hot paths, counted by valgrind, against the figures in
                           bench/guards/instructions.toml; --update writes them down anew
   demo [--keep]           a proxy on disk before a small origin, driven over real sockets;

@@ -14,9 +14,6 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What each contender may store: twice what any scenario's hits need.
-pub(super) const CAPACITY_GIB: u64 = 2;
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     ForebayMemory,
@@ -59,6 +56,15 @@ impl Kind {
         self != Kind::Off
     }
 
+    /// What a reader of its fills has to know.
+    pub(super) fn note_on_fills(self, is_full: bool) -> Option<&'static str> {
+        match self {
+            Kind::Off => Some("passed on, not stored"),
+            Kind::MemCache if is_full => Some("has no bound, and is never full"),
+            _ => None,
+        }
+    }
+
     /// Header lines that its requests need beside the scenario's.
     pub(super) fn lines(self) -> &'static [(&'static str, &'static str)] {
         match self {
@@ -86,6 +92,8 @@ pub(super) struct Site<'a> {
     pub(super) program: PathBuf,
     pub(super) listen: SocketAddr,
     pub(super) origin: SocketAddr,
+    /// What it may store.
+    pub(super) capacity_mib: u64,
     pub(super) directory: &'a Path,
 }
 
@@ -97,8 +105,8 @@ pub(super) struct Contender {
 }
 
 impl Contender {
-    /// Starts it and waits until it listens.
-    pub(super) fn start(kind: Kind, origin: SocketAddr) -> Result<Self, String> {
+    /// Starts it with room for so much, and waits until it listens.
+    pub(super) fn start(kind: Kind, origin: SocketAddr, capacity_mib: u64) -> Result<Self, String> {
         let program = kind.program()?;
         let directory = tempfile::tempdir().map_err(|error| format!("a temporary directory: {error}"))?;
         let address = free_address().map_err(|error| format!("a free port: {error}"))?;
@@ -106,6 +114,7 @@ impl Contender {
             program,
             listen: address,
             origin,
+            capacity_mib,
             directory: directory.path(),
         };
         let mut command = match kind {

@@ -9,6 +9,7 @@ mod cpu;
 mod field;
 mod origin;
 mod ours;
+pub mod profile;
 mod scenario;
 mod verify;
 mod wrk;
@@ -29,6 +30,36 @@ const ROUND_SECONDS: u64 = 1;
 /// says why. Takes about twelve minutes, `quick` about two, and builds our proxy before. The bodies of 1 MiB take some
 /// 15 GiB of memory and 8 GiB of the temporary directory, since MemCache has no bound and the others keep 2 GiB each.
 pub fn measure(quick: bool) -> Vec<Measurement> {
+    measure_chosen(quick, &Choice::default())
+}
+
+/// What to leave out of a run; an empty list leaves nothing out.
+#[derive(Debug, Default)]
+pub struct Choice {
+    /// Bodies of these sizes only, in bytes.
+    pub sizes: Vec<usize>,
+    /// Contenders only in whose names one of these occurs.
+    pub contenders: Vec<String>,
+    /// Scenarios only of these names.
+    pub operations: Vec<String>,
+}
+
+impl Choice {
+    fn takes_size(&self, size_bytes: usize) -> bool {
+        self.sizes.is_empty() || self.sizes.contains(&size_bytes)
+    }
+
+    fn takes_contender(&self, name: &str) -> bool {
+        self.contenders.is_empty() || self.contenders.iter().any(|part| name.contains(part))
+    }
+
+    fn takes_operation(&self, name: &str) -> bool {
+        self.operations.is_empty() || self.operations.iter().any(|chosen| chosen == name)
+    }
+}
+
+/// As [`measure`], but for what is left out.
+pub fn measure_chosen(quick: bool, choice: &Choice) -> Vec<Measurement> {
     if !wrk::is_installed() {
         return vec![absent(
             "all",
@@ -46,8 +77,9 @@ pub fn measure(quick: bool) -> Vec<Measurement> {
         runs: 0,
         measured: Vec::new(),
     };
-    for (index, size_bytes) in sizes.iter().enumerate() {
-        bench.measure_size(*size_bytes, quick, index == 0);
+    let sizes = sizes.iter().filter(|size| choice.takes_size(**size));
+    for (index, size_bytes) in sizes.enumerate() {
+        bench.measure_size(*size_bytes, quick, choice, index == 0);
     }
     bench.measured
 }
@@ -62,16 +94,20 @@ struct Bench {
 
 impl Bench {
     /// All scenarios of one size, by contenders that are started for it with empty stores.
-    fn measure_size(&mut self, size_bytes: usize, quick: bool, report_absent: bool) {
-        let mut contenders = Vec::new();
-        for kind in Kind::ALL {
-            match Contender::start(kind, self.origin.address) {
-                Ok(contender) => contenders.push(contender),
-                Err(why) if report_absent => self.measured.push(absent(kind.name(), &why)),
-                Err(_) => {} // said so for the first size
+    fn measure_size(&mut self, size_bytes: usize, quick: bool, choice: &Choice, report_absent: bool) {
+        let mut contenders: Vec<Contender> = Vec::new();
+        let mut capacity_mib = 0;
+        let scenarios = Scenario::of_size(size_bytes, quick);
+        for scenario in scenarios
+            .into_iter()
+            .filter(|scenario| choice.takes_operation(scenario.name()))
+        {
+            if scenario.capacity_mib() != capacity_mib {
+                contenders.clear(); // they give their memory back before others take it
+                let report_absent = report_absent && capacity_mib == 0;
+                capacity_mib = scenario.capacity_mib();
+                contenders = self.start(choice, capacity_mib, report_absent);
             }
-        }
-        for scenario in Scenario::of_size(size_bytes, quick) {
             eprintln!(
                 "proxy: {}, {} bytes, {} connections",
                 scenario.name(),
@@ -82,6 +118,22 @@ impl Bench {
         }
     }
 
+    /// Starts all that there are, with empty stores of a capacity.
+    fn start(&mut self, choice: &Choice, capacity_mib: u64, report_absent: bool) -> Vec<Contender> {
+        let chosen = Kind::ALL
+            .iter()
+            .filter(|kind| choice.takes_contender(kind.name()));
+        let mut contenders = Vec::new();
+        for kind in chosen.copied() {
+            match Contender::start(kind, self.origin.address, capacity_mib) {
+                Ok(contender) => contenders.push(contender),
+                Err(why) if report_absent => self.measured.push(absent(kind.name(), &why)),
+                Err(_) => {} // said so for the first size
+            }
+        }
+        contenders
+    }
+
     /// Verifies every contender, then goes round them: A B C A B C …
     fn measure_scenario(&mut self, scenario: &Scenario, contenders: &[Contender]) {
         let mut entered: Vec<(&Contender, Figures)> = Vec::new();
@@ -90,12 +142,20 @@ impl Bench {
             .iter()
             .filter(|contender| contender.kind.caches() || scenario.load != Load::Range);
         for contender in meant {
-            let is_fill_without_cache = scenario.load == Load::Misses && !contender.kind.caches();
-            match verify::prepare(contender, scenario, &self.origin) {
+            let is_full = scenario.load == Load::MissesWhenFull;
+            let note = scenario
+                .load
+                .misses()
+                .then(|| contender.kind.note_on_fills(is_full));
+            let prepared = verify::prepare(contender, scenario, &self.origin).and_then(|()| match is_full {
+                true => self.fill_up(contender, scenario),
+                false => Ok(()),
+            });
+            match prepared {
                 Ok(()) => entered.push((
                     contender,
                     Figures {
-                        note: is_fill_without_cache.then(|| "passed on, not stored".to_owned()),
+                        note: note.flatten().map(str::to_owned),
                         ..Figures::default()
                     },
                 )),
@@ -120,6 +180,19 @@ impl Bench {
         for (contender, figures) in entered {
             self.measured.extend(figures.measurements(contender, scenario));
         }
+    }
+}
+
+impl Bench {
+    /// Fills a store until it has evicted a quarter of what it holds.
+    fn fill_up(&mut self, contender: &Contender, scenario: &Scenario) -> Result<(), String> {
+        let objects = (scenario.capacity_mib() << 20) / scenario.size_bytes as u64 * 5 / 4;
+        let before = self.origin.requests();
+        while self.origin.requests() - before < objects {
+            self.runs += 1;
+            round(contender, scenario, &self.origin, self.runs)?;
+        }
+        Ok(())
     }
 }
 

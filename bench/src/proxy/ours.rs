@@ -1,6 +1,6 @@
 //! Our proxy, and the same proxy over pingora's `MemCache`.
 
-use super::contender::{CAPACITY_GIB, Site};
+use super::contender::Site;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -27,14 +27,14 @@ pub(super) fn memcache_proxy() -> Result<PathBuf, String> {
 
 pub(super) fn in_memory(site: &Site<'_>) -> Command {
     let mut command = base(site);
-    command.args(["--memory-capacity", &format!("{CAPACITY_GIB}GiB")]);
+    command.args(["--memory-capacity", &format!("{}MiB", site.capacity_mib)]);
     command
 }
 
 pub(super) fn on_disk(site: &Site<'_>) -> Command {
     let mut command = base(site);
     command.arg("--cache-dir").arg(site.directory.join("cache"));
-    command.args(["--disk-capacity", &format!("{CAPACITY_GIB}GiB")]);
+    command.args(["--disk-capacity", &format!("{}MiB", site.capacity_mib)]);
     command
 }
 

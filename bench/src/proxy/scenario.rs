@@ -11,7 +11,22 @@ pub(super) enum Load {
     Range,
     /// Each request of a URL of its own: a fill.
     Misses,
+    /// The same in a store that is full: each fill evicts.
+    MissesWhenFull,
 }
+
+impl Load {
+    /// Whether each request is to be a miss.
+    pub(super) fn misses(self) -> bool {
+        matches!(self, Load::Misses | Load::MissesWhenFull)
+    }
+}
+
+/// What a store may hold: twice what the hits of any scenario need, or little enough to be full soon.
+const CAPACITY_MIB: u64 = 2 << 10;
+const SOON_FULL_MIB: u64 = 256;
+/// The same for small objects, of which it takes many.
+const SOON_FULL_OF_SMALL_MIB: u64 = 64;
 
 /// Objects of a set.
 const SET_OBJECTS: usize = 1_000;
@@ -41,7 +56,17 @@ impl Scenario {
         }
         // Last: it fills the stores.
         scenarios.push(scenario(Load::Misses, 32));
+        scenarios.push(scenario(Load::MissesWhenFull, 32));
         scenarios
+    }
+
+    /// What the stores of this scenario may hold.
+    pub(super) fn capacity_mib(&self) -> u64 {
+        match self.load {
+            Load::MissesWhenFull if self.size_bytes < 128 << 10 => SOON_FULL_OF_SMALL_MIB,
+            Load::MissesWhenFull => SOON_FULL_MIB,
+            _ => CAPACITY_MIB,
+        }
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -50,6 +75,7 @@ impl Scenario {
             Load::HitSet => "hit 1000",
             Load::Range => "range",
             Load::Misses => "fill",
+            Load::MissesWhenFull => "fill, full store",
         }
     }
 
@@ -58,7 +84,7 @@ impl Scenario {
         match self.load {
             Load::HitOne | Load::Range => 1,
             Load::HitSet => SET_OBJECTS,
-            Load::Misses => 0,
+            Load::Misses | Load::MissesWhenFull => 0,
         }
     }
 

@@ -4,7 +4,7 @@
 use super::client;
 use super::contender::Contender;
 use super::origin::{self, Origin};
-use super::scenario::{Load, Scenario};
+use super::scenario::Scenario;
 
 /// Of the requests of a round of hits, so many may still reach the origin: those that were under way when an entry was
 /// being moved or renewed.
@@ -13,7 +13,7 @@ const ASKED_SHARE_MAX: f64 = 0.001;
 /// Fills the objects of a scenario, then checks an answer byte for byte, and that the origin was not asked for it.
 pub(super) fn prepare(contender: &Contender, scenario: &Scenario, origin: &Origin) -> Result<(), String> {
     let body = origin::body(scenario.size_bytes);
-    if scenario.load == Load::Misses {
+    if scenario.load.misses() {
         let path = scenario.miss_path(0) + "verified";
         return check(contender, &path, None, 200, &body);
     }
@@ -78,7 +78,7 @@ pub(super) fn were_as_meant(
     asked: u64,
 ) -> Result<(), String> {
     let asked = asked as f64;
-    let are_hits = scenario.load != Load::Misses && contender.kind.caches();
+    let are_hits = !scenario.load.misses() && contender.kind.caches();
     match are_hits {
         true if asked > requests * ASKED_SHARE_MAX => {
             Err(format!("{asked} of {requests} hits were asked of the origin"))

@@ -59,7 +59,7 @@ fn lua(scenario: &Scenario, run: u64, lines: &[(&str, &str)]) -> String {
         .map(|(name, value)| format!("headers[\"{name}\"] = \"{value}\"\n"))
         .collect();
     let requests = match scenario.load {
-        Load::Misses => {
+        Load::Misses | Load::MissesWhenFull => {
             let prefix = scenario.miss_path(run);
             format!(
                 "local n = 0\nfunction request() n = n + 1; return wrk.format(\"GET\", \"{prefix}\" .. n, headers) end\n"

@@ -112,6 +112,7 @@ fn grown(before: &Held, after: &Held) -> bool {
         || after.open_files > before.open_files
         || more(|g| g.live_writes)
         || more(|g| g.live_bytes)
+        || more(|g| g.open_handlers)
         || more(|g| g.entries)
         || more(|g| g.stored_bytes)
 }

@@ -96,9 +96,13 @@ fn metas() -> Vec<CacheMeta> {
         .header("x-long", "x".repeat(8000))
         .build();
     let plain = ResponseHead::builder(206).build();
+    // More than a length of 16 bits tells, and less than pingora reads, which is 128 KiB.
+    let large = ResponseHead::builder(200)
+        .header("x-large", "y".repeat(70_000))
+        .build();
     let created = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
     let mut metas = Vec::new();
-    for head in [cookies, odd, plain] {
+    for head in [cookies, odd, plain, large] {
         let head = head.expect("the lines are sound");
         let fresh_until = created + Duration::new(1, 999_999_999);
         let mut meta = CacheMeta::new(fresh_until, created, 7, 123_456, head);

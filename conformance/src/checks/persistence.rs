@@ -1,5 +1,6 @@
 //! Persistence: what a restart finds, clean, killed, or damaged.
 
+use super::update::expired;
 use crate::Capability;
 use crate::content::{Version, key, meta};
 use crate::context::{Context, Opened};
@@ -68,6 +69,7 @@ pub(super) async fn clean(cx: &Context) -> Checked<()> {
             let mut hit = store.hit(&key(&format!("expired {size}"))).await?;
             let fresh = hit.meta.is_fresh(std::time::SystemTime::now());
             ensure(!fresh, "an expired entry is not fresh after a restart", "it is")?;
+            hit.expect_meta(&expired(&version.meta, &hit.meta))?;
             hit.expect_bytes(&version.body).await?;
         }
     }

@@ -1,10 +1,12 @@
 //! Purge: what goes, what stays, and what is said about it.
 
+use super::persistence::reopen;
 use crate::Capability;
 use crate::content::{Version, key, variant};
 use crate::context::Context;
+use crate::ops::Store;
 use crate::outcome::{Checked, Stop, broken, ensure};
-use forebay_core::{PurgeOutcome, PurgeTarget, PurgeType};
+use forebay_core::{CacheEntryId, PurgeOutcome, PurgeTarget, PurgeType};
 
 const BOTH: [PurgeType; 2] = [PurgeType::Invalidation, PurgeType::Eviction];
 
@@ -38,7 +40,7 @@ pub(super) async fn gone(cx: &Context) -> Checked<()> {
 }
 
 async fn expect_result(
-    store: &crate::ops::Store,
+    store: &Store,
     name: &str,
     purge_type: PurgeType,
     expected: bool,
@@ -150,6 +152,9 @@ pub(super) async fn live(cx: &Context) -> Checked<()> {
             }
             writer.write(version.body.slice(..written_before), false).await?;
             store.purge(&k, purge_type).await?;
+            if cx.able.to(Capability::Stream) && purge_type == PurgeType::Eviction {
+                store.hit(&k).await?.expect_meta(&version.meta)?;
+            }
             writer.write(version.body.slice(written_before..), true).await?;
             let finished = writer.try_finish().await?;
             for mut follower in followers {
@@ -185,15 +190,29 @@ pub(super) async fn rewrite(cx: &Context) -> Checked<()> {
         store.put(&k, &version).await?;
         store.expect(&k, &version).await?;
     }
-    // While a write that the purge hit goes on.
+    // While a write that the purge hit goes on, and after it came to its end.
     let (before, after) = (Version::new(5, 1000), Version::new(6, 2000));
-    let mut purged = store.writer(&k, &before).await?;
-    store.invalidate(&k).await?;
-    store.put(&k, &after).await?;
-    store.expect(&k, &after).await?;
-    purged.write(before.body.clone(), true).await?;
-    purged.abort();
-    store.expect(&k, &after).await
+    for finishes in [false, true] {
+        let mut purged = store.writer(&k, &before).await?;
+        store.invalidate(&k).await?;
+        store.put(&k, &after).await?;
+        store.expect(&k, &after).await?;
+        purged.write(before.body.clone(), true).await?;
+        if !finishes {
+            purged.abort();
+            store.expect(&k, &after).await?;
+            continue;
+        }
+        drop(purged.try_finish().await?);
+        // That the purged one is not admitted is for PURGE-LIVE to say.
+        let found = store.which(&k, &[&after, &before]).await?;
+        ensure(
+            found.is_some(),
+            "the entry written after the purge is still there when the write from before it is finished",
+            "a miss",
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) async fn no_leak(cx: &Context) -> Checked<()> {
@@ -213,7 +232,7 @@ pub(super) async fn no_leak(cx: &Context) -> Checked<()> {
     )
 }
 
-async fn write_and_purge(store: &crate::ops::Store, numbers: std::ops::Range<u32>) -> Checked<()> {
+async fn write_and_purge(store: &Store, numbers: std::ops::Range<u32>) -> Checked<()> {
     for number in numbers {
         let k = key(&format!("k{number}"));
         store.put(&k, &Version::new(number, 700)).await?;
@@ -277,6 +296,7 @@ pub(super) async fn entry(cx: &Context) -> Checked<()> {
         format!("{outcome:?}"),
     )?;
     store.expect_absent(&k).await?;
+    an_old_id_leaves_a_live_write_alone(cx, &store, ids[1]).await?;
     store.put(&k, &old).await?;
     let id = store.hit(&k).await?.handler.entry_id();
     let outcome = store.purge_target(PurgeTarget::Active(&compact)).await?;
@@ -285,5 +305,67 @@ pub(super) async fn entry(cx: &Context) -> Checked<()> {
         format!("Purged({id:?})"),
         format!("{outcome:?}"),
     )?;
-    store.expect_absent(&k).await
+    store.expect_absent(&k).await?;
+    ids_outlast_a_restart(cx).await
+}
+
+/// Neither a purge nor an expiry of a generation that is gone touches what is there, or what is being written.
+async fn an_old_id_leaves_a_live_write_alone(
+    cx: &Context,
+    store: &Store,
+    old_id: CacheEntryId,
+) -> Checked<()> {
+    let k = key("k");
+    let compact = k.to_compact();
+    let old = PurgeTarget::Exact(&compact, old_id);
+    let (stored, live) = (Version::new(4, 700), Version::new(5, 900));
+    store.put(&k, &stored).await?;
+    if cx.able.to(Capability::Expire) {
+        let outcome = store.expire_target(old).await?;
+        ensure(
+            outcome == PurgeOutcome::NotFound,
+            "NotFound from expire for the id of an older generation",
+            format!("{outcome:?}"),
+        )?;
+        store.expect(&k, &stored).await?;
+    }
+    let mut writer = store.writer(&k, &live).await?;
+    store.purge_target(old).await?;
+    if cx.able.to(Capability::Stream) {
+        store.hit(&k).await?.expect_meta(&live.meta)?;
+    }
+    writer.write(live.body.clone(), true).await?;
+    writer.finish().await?;
+    store.expect(&k, &live).await
+}
+
+/// After a restart, the entry has the id that it had, and what is written then has another.
+async fn ids_outlast_a_restart(cx: &Context) -> Checked<()> {
+    if !cx.able.to(Capability::Persist) {
+        return Ok(());
+    }
+    let (k, before, after) = (key("k"), Version::new(6, 800), Version::new(7, 600));
+    let compact = k.to_compact();
+    let store = cx.fresh().await?;
+    store.put(&k, &before).await?;
+    let Some(id) = store.hit(&k).await?.handler.entry_id() else {
+        return broken("an entry_id on every hit, where there are any", "None");
+    };
+    let store = reopen(cx, cx.close(store).await?).await?;
+    store.put(&k, &after).await?;
+    let outcome = store.purge_target(PurgeTarget::Exact(&compact, id)).await?;
+    ensure(
+        outcome == PurgeOutcome::NotFound,
+        "NotFound for the id of an entry from before the restart, which was replaced",
+        format!("{outcome:?}"),
+    )?;
+    store.expect(&k, &after).await?;
+    let written = store.hit(&k).await?.handler.entry_id();
+    let store = reopen(cx, cx.close(store).await?).await?;
+    let found = store.hit(&k).await?.handler.entry_id();
+    ensure(
+        found == written,
+        format!("the id of before the restart, {written:?}"),
+        format!("{found:?}"),
+    )
 }

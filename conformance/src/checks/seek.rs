@@ -8,6 +8,9 @@ use crate::outcome::{Checked, broken, ensure};
 
 type Range = (usize, Option<usize>);
 
+/// An offset that is 10 to who keeps only 32 bits of it; where there are no more, the largest.
+const BEYOND_32_BITS: usize = (u32::MAX as usize).saturating_add(11);
+
 /// A storage with one entry of that size.
 async fn stored(cx: &Context, size: usize) -> Checked<(Opened, Version)> {
     let (store, version) = (cx.fresh().await?, Version::new(1, size));
@@ -74,7 +77,7 @@ pub(super) async fn open_end(cx: &Context) -> Checked<()> {
 
 pub(super) async fn clamp(cx: &Context) -> Checked<()> {
     for size in [1, 100, 200_000] {
-        let ranges = [size + 1, size * 2, usize::MAX].map(|end| (size - 1, Some(end)));
+        let ranges = [size + 1, size * 2, BEYOND_32_BITS, usize::MAX].map(|end| (size - 1, Some(end)));
         expect_ranges(cx, size, &ranges).await?;
         expect_ranges(cx, size, &[(0, Some(usize::MAX))]).await?;
     }
@@ -95,8 +98,10 @@ pub(super) async fn empty(cx: &Context) -> Checked<()> {
     expect_range(&mut hit, &version, (10, Some(60))).await
 }
 
-const INVALID: [Range; 6] = [
+const INVALID: [Range; 8] = [
     (200_001, None),
+    (BEYOND_32_BITS, None),
+    (BEYOND_32_BITS, Some(BEYOND_32_BITS.saturating_add(1))),
     (200_001, Some(200_002)),
     (usize::MAX, None),
     (usize::MAX, Some(usize::MAX)),
@@ -154,10 +159,16 @@ pub(super) async fn multipart(cx: &Context) -> Checked<()> {
         (100_000, None),
     ];
     for (start, end) in parts {
-        let answer = hit.try_seek_multipart(start, end);
-        crate::ops::must(&format!("seek_multipart({start}, {end:?})"), answer)?;
+        must_seek_multipart(&mut hit, (start, end))?;
         let until = end.unwrap_or(usize::MAX).min(200_000);
         hit.expect_bytes(&version.body[start..until]).await?;
+    }
+    // In the middle of a part, as of a body: what was not read of it does not come.
+    for before in [(0, None), (10, Some(150_000))] {
+        must_seek_multipart(&mut hit, before)?;
+        hit.read_at_least(1).await?;
+        must_seek_multipart(&mut hit, (50_000, Some(50_100)))?;
+        hit.expect_bytes(&version.body[50_000..50_100]).await?;
     }
     for (start, end) in INVALID {
         let answer = hit.try_seek_multipart(start, end);
@@ -168,6 +179,11 @@ pub(super) async fn multipart(cx: &Context) -> Checked<()> {
         )?;
     }
     Ok(())
+}
+
+fn must_seek_multipart(hit: &mut Hit, (start, end): Range) -> Checked<()> {
+    let answer = hit.try_seek_multipart(start, end);
+    crate::ops::must(&format!("seek_multipart({start}, {end:?})"), answer)
 }
 
 /// What a handler says that it can.

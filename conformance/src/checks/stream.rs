@@ -2,7 +2,7 @@
 
 use crate::content::{Version, difference, key, meta};
 use crate::context::Context;
-use crate::hit::Hit;
+use crate::hit::{EMPTY_CHUNKS_MAX, Hit, idles};
 use crate::outcome::{Checked, broken, ensure};
 use forebay_core::PurgeType;
 use std::task::Poll;
@@ -41,8 +41,15 @@ struct Follower {
 impl Follower {
     /// Reads what is there now; it has to be a prefix.
     fn catch_up(&mut self, version: &Version, written: usize) -> Checked<()> {
+        let mut empty_chunks = 0;
         while let Poll::Ready(chunk) = self.hit.reading().poll() {
             match chunk {
+                Ok(Some(chunk)) if chunk.is_empty() => {
+                    empty_chunks += 1;
+                    if empty_chunks == EMPTY_CHUNKS_MAX {
+                        return broken("the follower waits: the writer goes on", idles());
+                    }
+                }
                 Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
                 Ok(None) => return broken("the follower waits: the writer goes on", "None"),
                 Err(error) => {
@@ -100,6 +107,40 @@ pub(super) async fn prefix(cx: &Context) -> Checked<()> {
             return broken("in the end the whole body of that writer", text);
         }
     }
+    many_small_chunks(cx).await
+}
+
+/// A body in hundreds of small pieces, which a storage may join while followers are anywhere among them.
+async fn many_small_chunks(cx: &Context) -> Checked<()> {
+    const PIECES: usize = 300;
+    let (store, version) = (cx.fresh().await?, Version::new(3, PIECES * 50));
+    let mut writer = store.writer(&key("k"), &version).await?;
+    let mut followers: Vec<(Hit, Vec<u8>)> = Vec::new();
+    let mut written = 0;
+    for piece in 0..PIECES {
+        if piece % 60 == 0 {
+            followers.push((store.follow(&writer).await?, Vec::new()));
+        }
+        let until = written + 1 + piece % 97;
+        writer.write(version.body.slice(written..until), false).await?;
+        written = until;
+        for (index, (hit, bytes)) in followers.iter_mut().enumerate() {
+            // Each at a pace of its own; none is ahead of the writer.
+            if piece % (index + 2) == 0
+                && let Poll::Ready(Ok(Some(chunk))) = hit.reading().poll()
+            {
+                bytes.extend_from_slice(&chunk);
+            }
+        }
+    }
+    writer.write("", true).await?;
+    writer.finish().await?;
+    for (mut hit, mut bytes) in followers {
+        bytes.extend(hit.read_to_end().await?);
+        if let Some(text) = difference(&version.body[..written], &bytes) {
+            return broken(format!("all that came in {PIECES} pieces"), text);
+        }
+    }
     Ok(())
 }
 
@@ -122,6 +163,9 @@ pub(super) async fn wake(cx: &Context) -> Checked<()> {
             for reading in &mut readings {
                 reading.expect_pending()?;
             }
+            // A task may go on elsewhere: the waker of the last poll counts.
+            readings[1].moves_elsewhere();
+            readings[1].expect_pending()?;
             match event {
                 "a write" => writer.write("x", false).await?,
                 "eof" => writer.write("", true).await?,
@@ -167,6 +211,20 @@ pub(super) async fn eof(cx: &Context) -> Checked<()> {
         if let Some(text) = difference(&version.body, &bytes) {
             return broken(format!("the whole body and then None, ended by {ending}"), text);
         }
+    }
+    eof_is_enough(cx).await
+}
+
+/// Who joins after eof and before `finish` has the whole body, and does not wait for the writer to be done with it.
+async fn eof_is_enough(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    for size in [0, 1000, 262_144] {
+        let version = Version::new(1, size);
+        let mut writer = store.writer(&key("k"), &version).await?;
+        writer.write(version.body.clone(), true).await?;
+        store.follow(&writer).await?.expect_bytes(&version.body).await?;
+        store.hit(&key("k")).await?.expect_bytes(&version.body).await?;
+        writer.abort();
     }
     Ok(())
 }

@@ -3,9 +3,11 @@
 use crate::Capability;
 use crate::content::{Version, difference, key};
 use crate::context::Context;
+use crate::ops::{HANGS, must};
 use crate::outcome::{Checked, broken};
+use crate::poll::within;
 use crate::writer::Writer;
-use forebay_core::PurgeType;
+use forebay_core::{PurgeType, SpanHandle};
 
 pub(super) async fn found(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
@@ -79,7 +81,39 @@ pub(super) async fn stable(cx: &Context) -> Checked<()> {
         writer.write("", true).await?;
         writer.expect_tag(tag)?;
     }
-    Ok(())
+    outlasts_short_numbers(cx).await
+}
+
+/// A long write meets those that come and go beside it: more of them than a number of 16 bits counts.
+async fn outlasts_short_numbers(cx: &Context) -> Checked<()> {
+    const WRITES: usize = 70_000;
+    const TOLD_EVERY: usize = 1000;
+    let (store, version) = (cx.fresh().await?, Version::new(1, 1000));
+    let (k, span) = (key("k"), SpanHandle::none());
+    let long = store.writer(&k, &version).await?;
+    let tag = long.tag()?;
+    for number in 1..=WRITES {
+        // Told in one line for many, since a line for each would take longer than the writes.
+        if number.is_multiple_of(TOLD_EVERY) {
+            cx.log.clear();
+            let name = &long.name;
+            cx.log
+                .note(format!("{number} writes of k come and go, beside {name}"));
+        }
+        let future = store.storage.get_miss_handler(&k, &version.meta, &span);
+        let Ok(answer) = within(store.caller.patience, future).await else {
+            return broken("get_miss_handler comes to an end", HANGS);
+        };
+        let short = must("get_miss_handler", answer)?;
+        if short.streaming_write_tag() == Some(&tag) {
+            return broken(
+                "live writes have different tags",
+                format!("write {number} after {} has its tag, {tag:?}", long.name),
+            );
+        }
+    }
+    long.expect_tag(&tag)?;
+    store.follow(&long).await?.expect_meta(&version.meta)
 }
 
 pub(super) async fn unknown(cx: &Context) -> Checked<()> {

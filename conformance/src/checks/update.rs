@@ -7,7 +7,7 @@ use crate::ops::{Store, must};
 use crate::outcome::{Checked, broken, ensure};
 use crate::poll::{Stepped, within};
 use bytes::Bytes;
-use forebay_core::{CacheKey, PurgeOutcome, SpanHandle};
+use forebay_core::{CacheKey, CacheMeta, PurgeOutcome, SpanHandle};
 use std::task::Poll;
 use std::time::SystemTime;
 
@@ -30,14 +30,7 @@ pub(super) async fn expire_stale(cx: &Context) -> Checked<()> {
         let mut hit = store.hit(&k).await?;
         let now = SystemTime::now();
         ensure(!hit.meta.is_fresh(now), "an expired entry is not fresh", "it is")?;
-        let mut expected = version.meta.clone();
-        expected.update_freshness(
-            hit.meta.fresh_until(),
-            version.meta.stale_while_revalidate_sec(),
-            version.meta.stale_if_error_sec(),
-            version.meta.updated(),
-        );
-        hit.expect_meta(&expected)?;
+        hit.expect_meta(&expired(&version.meta, &hit.meta))?;
         hit.expect_bytes(&version.body).await?;
     }
     store.expect(&key("other"), &version).await?;
@@ -49,6 +42,18 @@ pub(super) async fn expire_stale(cx: &Context) -> Checked<()> {
     store.update(&k, &fresh.meta).await?;
     store.expect(&k, &fresh).await?;
     expire_with_a_live_write(cx).await
+}
+
+/// What an expiry makes of a meta: nothing but the end of its freshness, which is that of `found`, has changed.
+pub(super) fn expired(meta: &CacheMeta, found: &CacheMeta) -> CacheMeta {
+    let mut expired = meta.clone();
+    expired.update_freshness(
+        found.fresh_until(),
+        meta.stale_while_revalidate_sec(),
+        meta.stale_if_error_sec(),
+        meta.updated(),
+    );
+    expired
 }
 
 async fn expire_with_a_live_write(cx: &Context) -> Checked<()> {

@@ -5,6 +5,26 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// What the help says of them, before libtest's own.
+pub(super) const HELP: &str = "\
+The storage contract, one test for each rule. FILTER is a rule's id, a part of it, or an area: stream::
+
+Options of the suite:
+      --cases N               random sequences, and random schedules (200)
+      --seed N                what is random is made from it (1)
+      --soak 10m              round after round with fresh seeds, until the time is over or a rule breaks
+      --strict                a SHOULD that does not hold fails the run
+      --fail-fast             the first failure ends the run
+      --hang-after SECONDS    how long a call may take (20)
+      --paste                 failures come with a #[test] that shows them again
+      --show-known            known failures in full
+      --json FILE             the report, for rendering
+      --badge FILE            a badge (SVG) for a README
+
+Those of every Rust test:
+
+";
+
 /// The suite's own arguments; the others are libtest's.
 #[derive(Debug)]
 pub(super) struct Own {
@@ -16,6 +36,10 @@ pub(super) struct Own {
     pub(super) show_known: bool,
     /// Whether failures come with a test to paste.
     pub(super) paste: bool,
+    /// Whether the first failure ends the run.
+    pub(super) fail_fast: bool,
+    /// Whether libtest will print its help, and end.
+    pub(super) help: bool,
     pub(super) others: Vec<OsString>,
 }
 
@@ -28,6 +52,8 @@ impl Own {
             soak: None,
             show_known: false,
             paste: false,
+            fail_fast: false,
+            help: false,
             others: Vec::new(),
         };
         let mut seed = None;
@@ -41,6 +67,7 @@ impl Own {
                 Some("--strict") => own.options.strict = true,
                 Some("--show-known") => own.show_known = true,
                 Some("--paste") => own.paste = true,
+                Some("--fail-fast") => own.fail_fast = true,
                 Some("--cases") => own.options.cases = number(&argument, value()?)?,
                 Some("--seed") => seed = Some(number(&argument, value()?)?),
                 Some("--hang-after") => {
@@ -49,6 +76,10 @@ impl Own {
                 Some("--soak") => own.soak = Some(duration(&value()?.to_string_lossy())?),
                 Some("--json") => own.json = Some(value()?.into()),
                 Some("--badge") => own.badge = Some(value()?.into()),
+                Some("-h" | "--help") => {
+                    own.help = true;
+                    own.others.push(argument);
+                }
                 _ => own.others.push(argument),
             }
         }

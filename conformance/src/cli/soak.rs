@@ -1,6 +1,7 @@
 //! Round after round with fresh seeds, until a time is over or a rule breaks.
 
-use super::{failure_text, report_of};
+use super::report_of;
+use super::trials::failure_text;
 use crate::context::Options;
 use crate::harness::Harness;
 use crate::report::Report;

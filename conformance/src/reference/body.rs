@@ -89,10 +89,12 @@ pub(super) struct Reader {
     follows: bool,
     weight: usize,
     id: CacheEntryId,
+    /// What is counted as open as long as it is held.
+    _open: Arc<()>,
 }
 
 impl Reader {
-    pub(super) fn stored(body: Arc<Body>, weight: usize, id: CacheEntryId) -> Self {
+    pub(super) fn stored(body: Arc<Body>, weight: usize, id: CacheEntryId, open: Arc<()>) -> Self {
         Reader {
             body,
             position: 0,
@@ -100,13 +102,14 @@ impl Reader {
             follows: false,
             weight,
             id,
+            _open: open,
         }
     }
 
-    pub(super) fn follower(body: Arc<Body>, id: CacheEntryId) -> Self {
+    pub(super) fn follower(body: Arc<Body>, id: CacheEntryId, open: Arc<()>) -> Self {
         Reader {
             follows: true,
-            ..Self::stored(body, 0, id)
+            ..Self::stored(body, 0, id, open)
         }
     }
 

@@ -253,7 +253,8 @@ fn failure_in_full(out: &mut String, failure: &Failure) {
     if let Some(rule) = Rule::find(&failure.rule) {
         let _ = write!(
             out,
-            "<dt>rule</dt><dd><span class=\"id\">{}</span>: {}</dd><dt>why</dt><dd>{}</dd>",
+            "<dt>rule</dt><dd><a class=\"id\" href=\"{}\">{}</a>: {}</dd><dt>why</dt><dd>{}</dd>",
+            rule.link(),
             rule.id,
             prose(&rule.text),
             prose(&rule.intent)

@@ -60,9 +60,15 @@ fn case(out: &mut String, report: &Report, verdict: &Verdict) {
     };
     let first = verdict.failures.first();
     let message = reason(&verdict.status).or(first.map(|failure| failure.actual.as_str()));
+    // Some readers ask for a type where something failed.
+    let kind = match &verdict.status {
+        Status::Fail | Status::KnownPasses => " type=\"contract\"",
+        Status::HarnessError { .. } => " type=\"harness\"",
+        _ => "",
+    };
     let _ = write!(
         out,
-        ">\n      <{element} message=\"{}\"",
+        ">\n      <{element}{kind} message=\"{}\"",
         // An attribute's line ends would be read as spaces.
         escape(&message.unwrap_or_default().replace('\n', " "))
     );

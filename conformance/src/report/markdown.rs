@@ -37,6 +37,10 @@ pub fn markdown(reports: &[Report], spec: &str) -> Result<String, String> {
     }
     out.push_str("| **all** |");
     row(&mut out, reports, None);
+    if reports.iter().all(|report| report.broken().is_empty()) {
+        return Ok(out);
+    }
+    out.push_str("\n<details><summary>What each of them breaks</summary>\n");
     for report in reports {
         let broken: Vec<_> = report.verdicts.iter().filter(|v| v.is_broken()).collect();
         if broken.is_empty() {
@@ -53,6 +57,7 @@ pub fn markdown(reports: &[Report], spec: &str) -> Result<String, String> {
         let links: Vec<_> = broken.iter().map(link).collect();
         let _ = writeln!(out, "\n`{}` breaks:\n{}.", report.backend, links.join(",\n"));
     }
+    out.push_str("\n</details>\n");
     Ok(out)
 }
 

@@ -206,6 +206,18 @@ fn a_table_for_a_readme_needs_every_rule() {
     assert!(markdown(&[report], "SPEC.md").is_err());
 }
 
+/// Reports on what others publish are kept for long.
+#[test]
+fn a_report_from_before_a_rule_leaves_it_untested() {
+    let mut old = good("a");
+    let dropped = old.verdicts.pop().unwrap();
+    let filled = old.filled_up();
+    assert!(filled.is_complete());
+    let status = &filled.verdict(&dropped.rule).unwrap().status;
+    assert!(matches!(status, Status::Untested { .. }), "{status:?}");
+    assert_eq!(filled.verdicts[0], good("a").verdicts[0]);
+}
+
 #[test]
 fn only_what_stands_between_the_markers_is_replaced() {
     let text = format!("before\n{BEGIN}\nold\n{END}\nbehind\n");

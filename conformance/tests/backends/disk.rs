@@ -91,6 +91,7 @@ impl Harness for Disk {
         Gauges {
             live_writes: Some(stats.live_writes),
             live_bytes: Some(stats.held_bytes),
+            open_handlers: Some(stats.open_handlers),
             entries: Some(stats.entries),
             // A log grows until its segment is evicted; BOUND-CAPACITY looks at the files.
             stored_bytes: None,

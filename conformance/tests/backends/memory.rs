@@ -43,6 +43,7 @@ impl Harness for Memory {
             entries: Some(stats.entries),
             live_writes: Some(stats.live_writes),
             live_bytes: Some(stats.in_flight_bytes),
+            open_handlers: Some(stats.open_handlers),
         }
     }
 }

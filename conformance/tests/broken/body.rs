@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 const CHUNK_BYTES: usize = 64 << 10;
+/// For defects: a buffer inside the storage, and how many chunks are joined.
+const BUFFER_BYTES: usize = 1 << 20;
+const CHUNKS_JOINED: usize = 32;
 
 pub(crate) struct Body {
     growing: Mutex<Growing>,
@@ -23,6 +26,9 @@ pub(crate) struct Growing {
     pub(crate) phase: Phase,
     waiting: Vec<Waker>,
     shared_position: usize,
+    /// For defects: how many chunks were written, and whether `finish` was called.
+    chunks: usize,
+    pub(crate) finished: bool,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Debug)]
@@ -65,6 +71,7 @@ impl Body {
             growing.phase = Phase::Whole;
         }
         growing.bytes.extend_from_slice(data);
+        growing.chunks += 1;
         if eof {
             growing.phase = Phase::Whole;
         }
@@ -86,7 +93,13 @@ impl Body {
             let whole_chunks = growing.bytes.len() / 4096 * 4096;
             growing.bytes.truncate(whole_chunks);
         }
-        growing.phase = Phase::Whole;
+        if self.defect == Defect::LosesFullBuffer && !growing.bytes.is_empty() {
+            // The last buffer is taken for one that has yet to be filled.
+            let whole = growing.bytes.len().is_multiple_of(BUFFER_BYTES);
+            let kept = growing.bytes.len() - if whole { BUFFER_BYTES } else { 0 };
+            growing.bytes.truncate(kept);
+        }
+        (growing.phase, growing.finished) = (Phase::Whole, true);
         if self.defect != Defect::LostWakeupOnFinish {
             growing.wake();
         }
@@ -126,6 +139,14 @@ pub(crate) struct Reader {
     seeks: usize,
     reads: usize,
     yielded: bool,
+    /// What is counted as open as long as it is held.
+    pub(crate) open: Option<Arc<()>>,
+    /// For defects: the chunks there were at the last read, bytes that were read ahead, whether it joined after eof, and
+    /// the waker of the first poll.
+    chunks_seen: usize,
+    ahead: Option<Bytes>,
+    late: bool,
+    first_waker: Option<Waker>,
 }
 
 impl Reader {
@@ -141,12 +162,19 @@ impl Reader {
             seeks: 0,
             reads: 0,
             yielded: false,
+            open: None,
+            chunks_seen: 0,
+            ahead: None,
+            late: false,
+            first_waker: None,
         }
     }
 
     pub(crate) fn follower(state: Arc<Mutex<State>>, body: Arc<Body>, id: CacheEntryId) -> Self {
+        let late = body.lock().phase == Phase::Whole;
         Reader {
             follows: true,
+            late,
             ..Self::stored(state, body, 0, id)
         }
     }
@@ -163,6 +191,14 @@ impl Reader {
         }
         let len = growing.bytes.len();
         let limit = self.end.unwrap_or(usize::MAX);
+        if let Some(ahead) = self.ahead.take() {
+            return Poll::Ready(Ok(Some(ahead)));
+        }
+        let joined = growing.chunks / CHUNKS_JOINED > self.chunks_seen / CHUNKS_JOINED;
+        if defect == Defect::JoinedChunksShift && joined && self.chunks_seen > 0 && self.position + 1 < len {
+            self.position += 1;
+        }
+        self.chunks_seen = growing.chunks;
         if self.position < len.min(limit) {
             let chunk_bytes = if defect == Defect::OneChunk {
                 usize::MAX / 2
@@ -191,17 +227,47 @@ impl Reader {
             Phase::Whole if self.position > len && defect != Defect::LiveSeekShort => {
                 Poll::Ready(Err(ErrorKind::SeekOutOfRange.error("beyond the body")))
             }
+            Phase::Whole if defect == Defect::LateFollowerWaits && self.late && !growing.finished => {
+                growing.waiting.push(cx.waker().clone());
+                Poll::Pending
+            }
             Phase::Whole => Poll::Ready(Ok(None)),
             Phase::Aborted => Poll::Ready(Err(ErrorKind::WriterAborted.error("the writer gave up"))),
+            Phase::Writing if defect == Defect::EmptyChunksWhileItWaits => {
+                Poll::Ready(Ok(Some(Bytes::new())))
+            }
             Phase::Writing if defect == Defect::EarlyEof && len > 0 => Poll::Ready(Ok(None)),
             Phase::Writing => {
                 if defect == Defect::OneWaiter {
                     growing.waiting.clear();
                 }
-                growing.waiting.push(cx.waker().clone());
+                let waker = match defect {
+                    Defect::KeepsFirstWaker => self.first_waker.get_or_insert_with(|| cx.waker().clone()),
+                    _ => cx.waker(),
+                };
+                growing.waiting.push(waker.clone());
                 Poll::Pending
             }
         }
+    }
+
+    /// Whether it will have to wait, as things are now.
+    fn waits(&self) -> bool {
+        let growing = self.body.lock();
+        self.position >= growing.bytes.len() && growing.phase == Phase::Writing
+    }
+
+    /// Waits for a change from now on.
+    async fn changed(&self) {
+        let mut asked = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut asked, true) {
+                return Poll::Ready(());
+            }
+            self.body.lock().waiting.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 }
 
@@ -209,11 +275,11 @@ impl Reader {
 pub(crate) async fn pause() {
     let mut paused = false;
     poll_fn(|cx| {
-        cx.waker().wake_by_ref();
-        match std::mem::replace(&mut paused, true) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        if std::mem::replace(&mut paused, true) {
+            return Poll::Ready(());
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     })
     .await;
 }
@@ -225,6 +291,12 @@ impl HandleHit for Reader {
         if self.defect() == Defect::EmptyChunks && self.reads == 1 {
             return Ok(Some(Bytes::new()));
         }
+        while self.defect() == Defect::ChecksThenWaits && self.waits() {
+            // Here a write is missed.
+            pause().await;
+            self.changed().await;
+        }
+        self.first_waker = None;
         let chunk = poll_fn(|cx| self.poll_read(cx)).await;
         if self.defect() == Defect::LosesCancelledChunk && !std::mem::replace(&mut self.yielded, true) {
             pause().await;
@@ -262,6 +334,14 @@ impl HandleHit for Reader {
         let whole = growing.phase == Phase::Whole;
         drop(growing);
         let error = || Err(ErrorKind::SeekOutOfRange.error("a range outside of the body"));
+        let start = match defect {
+            Defect::StartIn32Bits => start as u32 as usize,
+            _ => start,
+        };
+        let end = match defect {
+            Defect::EndIn32Bits => end.map(|end| (end as u32 as usize).max(start)),
+            _ => end,
+        };
         self.seeks += 1;
         match defect {
             Defect::SeekPanics => panic!("not yet implemented"),
@@ -291,6 +371,17 @@ impl HandleHit for Reader {
     fn seek_multipart(&mut self, start: usize, end: Option<usize>) -> Result<()> {
         match self.defect() {
             Defect::MultipartOverreads => self.seek(start, None),
+            Defect::MultipartKeepsReadAhead => {
+                let (growing, from) = (self.body.lock(), self.position);
+                let until = growing.bytes.len().min(self.end.unwrap_or(usize::MAX));
+                // Where the last read stopped half way.
+                let ahead =
+                    (from > 0 && from < until).then(|| growing.bytes[from..until.min(from + 10)].to_vec());
+                drop(growing);
+                self.seek(start, end)?;
+                self.ahead = ahead.map(Bytes::from);
+                Ok(())
+            }
             _ => self.seek(start, end),
         }
     }

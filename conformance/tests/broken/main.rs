@@ -10,6 +10,7 @@ mod on_drop;
 mod pasted;
 mod persistent;
 mod race;
+mod renumbered;
 mod storage;
 mod write;
 
@@ -135,6 +136,15 @@ fn a_call_that_only_wakes_itself_is_found_by_a_budget_of_polls() {
     let report = judged(Defect::MissNeverEnds, |rule| rule.id == "LOOKUP-MISS");
     let actual = &report.verdicts[0].failures[0].actual;
     assert!(actual.contains("polled 100000 times"), "{actual}");
+}
+
+/// Who has nothing to read and says so by empty chunks would keep a check busy for ever.
+#[test]
+fn a_read_that_never_comes_on_is_found_by_a_budget_of_chunks() {
+    for rule in ["STREAM-PREFIX", "STREAM-EOF", "STREAM-ABORT"] {
+        let report = judged(Defect::EmptyChunksWhileItWaits, |r| r.id == rule);
+        assert_eq!(report.broken(), [rule]);
+    }
 }
 
 /// Capabilities are not taken on trust: who can seek and denies it is told so.

@@ -1,5 +1,6 @@
 //! Defects of storages that persist: the disk storage, opened or asked in a wrong way.
 
+use crate::renumbered::Renumbered;
 use async_trait::async_trait;
 use forebay_conformance::{Area, Capabilities, Durability, Harness, Opened, Options, Site, judge};
 use forebay_core::{
@@ -30,9 +31,11 @@ enum Mistake {
     SyncsNothing,
     /// Files are synced, and the names in their directories are not.
     ForgetsDirectories,
+    /// Ids of entries begin at 1 whenever it is opened.
+    IdsStartAnew,
 }
 
-const CATALOGUE: [(Mistake, &str); 9] = [
+const CATALOGUE: [(Mistake, &str); 10] = [
     (Mistake::WipesAtOpen, "PERSIST-CLEAN"),
     (Mistake::WipesAtOpen, "PERSIST-CRASH"),
     (Mistake::WipesAtOpen, "PERSIST-FOREIGN"),
@@ -42,6 +45,7 @@ const CATALOGUE: [(Mistake, &str); 9] = [
     (Mistake::WipesOtherVersions, "PERSIST-FOREIGN"),
     (Mistake::SyncsNothing, "PERSIST-POWER"),
     (Mistake::ForgetsDirectories, "PERSIST-POWER"),
+    (Mistake::IdsStartAnew, "PURGE-ENTRY"),
 ];
 
 /// Each defect with its rule.
@@ -98,6 +102,9 @@ impl Harness for Persistent {
                 disk: Box::new(disk),
                 known,
             }));
+        }
+        if self.0 == Mistake::IdsStartAnew {
+            return Ok(Arc::new(Renumbered::new(Box::new(disk))));
         }
         Ok(Arc::new(disk))
     }

@@ -9,7 +9,7 @@ use forebay_conformance::Gauges;
 use forebay_core::streaming_write::U64WriteId;
 use forebay_core::{
     CacheEntryId, CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler,
-    MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Result, SpanHandle, Storage,
+    MissHandler, PurgeOutcome, PurgeTarget, PurgeType, ResponseHead, Result, SpanHandle, Storage,
 };
 use std::any::Any;
 use std::collections::HashMap;
@@ -20,6 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) struct BrokenStorage {
     pub(crate) state: Arc<Mutex<State>>,
     capacity_bytes: Option<usize>,
+    /// Every open handler holds it.
+    handlers: Arc<()>,
     defect: Defect,
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct Live {
     pub(crate) meta: CacheMeta,
     pub(crate) body: Arc<Body>,
     pub(crate) invalidated: bool,
+    /// For defects: the key was evicted meanwhile.
+    evicted: bool,
 }
 
 impl Entry {
@@ -114,6 +118,7 @@ impl BrokenStorage {
         BrokenStorage {
             state: Arc::default(),
             capacity_bytes,
+            handlers: Arc::default(),
             defect,
         }
     }
@@ -125,6 +130,7 @@ impl BrokenStorage {
             entries: Some((state.entries.len() + state.purged.len()) as u64),
             live_writes: Some(state.live.len() as u64),
             live_bytes: Some(state.live.values().map(|live| live.body.len() as u64).sum()),
+            open_handlers: Some(Arc::strong_count(&self.handlers) as u64 - 1),
         }
     }
 
@@ -159,12 +165,16 @@ impl BrokenStorage {
         } else {
             0
         };
-        let reader = Reader::stored(
+        let mut reader = Reader::stored(
             self.state.clone(),
             entry.body.clone(),
             entry.weight() + extra,
             entry.id,
         );
+        reader.open = Some(self.handlers.clone());
+        if self.has(Defect::ForgetsHandlers) {
+            std::mem::forget(self.handlers.clone());
+        }
         let mut meta = entry.meta.clone();
         if self.has(Defect::TimesInSeconds) {
             let seconds = meta
@@ -173,11 +183,17 @@ impl BrokenStorage {
                 .map_or(0, |since| since.as_secs());
             meta.set_updated(UNIX_EPOCH + Duration::from_secs(seconds));
         }
+        if self.has(Defect::HeadIn16Bits) && meta.head().len_bytes() > u16::MAX.into() {
+            // What is left of it ends within its first line.
+            let head = ResponseHead::builder(meta.head().status()).build();
+            meta.set_head(head.expect("a status alone"));
+        }
         (meta, Box::new(reader))
     }
 
     fn live_hit(&self, number: u64, live: &Live, old: Option<&Entry>) -> (CacheMeta, HitHandler) {
-        let reader = Reader::follower(self.state.clone(), live.body.clone(), CacheEntryId::new(number));
+        let mut reader = Reader::follower(self.state.clone(), live.body.clone(), CacheEntryId::new(number));
+        reader.open = Some(self.handlers.clone());
         let meta = match old {
             Some(old) if self.has(Defect::FollowerGetsOldMeta) => old.meta.clone(),
             _ => live.meta.clone(),
@@ -215,7 +231,7 @@ impl Storage for BrokenStorage {
         {
             return Ok(Some(stored));
         }
-        let hidden = |live: &Live| live.invalidated && !self.has(Defect::LiveSurvivesPurge);
+        let hidden = |live: &Live| live.evicted || (live.invalidated && !self.has(Defect::LiveSurvivesPurge));
         let visible = state
             .live
             .iter()
@@ -271,6 +287,7 @@ impl Storage for BrokenStorage {
         let key = self.key_of(key);
         let number = match self.defect {
             Defect::TagReused => state.live.len() as u64,
+            Defect::TagOf16Bits => state.tick() % (1 << 16),
             _ => state.tick(),
         };
         let mut body = Arc::new(Body::new(self.defect));
@@ -295,6 +312,7 @@ impl Storage for BrokenStorage {
             meta: meta.clone(),
             body: body.clone(),
             invalidated: false,
+            evicted: false,
         };
         state.live.insert(number, live);
         Ok(Box::new(Write::new(
@@ -341,11 +359,22 @@ impl Storage for BrokenStorage {
     ) -> Result<PurgeOutcome> {
         let mut state = lock(&self.state);
         let mut hidden = false;
-        if let (PurgeTarget::Active(key), PurgeType::Invalidation) = (target, purge_type) {
-            let key = self.key_of(key);
+        let hides = match (target, purge_type) {
+            (PurgeTarget::Active(_), PurgeType::Invalidation) => true,
+            (PurgeTarget::Exact(..), PurgeType::Invalidation) => self.has(Defect::OldIdHidesLive),
+            _ => false,
+        };
+        if hides {
+            let key = self.key_of(target.key());
             for live in state.live.values_mut().filter(|live| live.key == key) {
-                hidden |= !std::mem::replace(&mut live.invalidated, true);
+                let visible = !std::mem::replace(&mut live.invalidated, true);
+                hidden |= visible && matches!(target, PurgeTarget::Active(_));
             }
+        }
+        if self.has(Defect::EvictionHidesLive) && purge_type == PurgeType::Eviction {
+            let key = self.key_of(target.key());
+            let of_key = state.live.values_mut().filter(|live| live.key == key);
+            of_key.for_each(|live| live.evicted = true);
         }
         if matches!(
             self.defect,
@@ -369,13 +398,20 @@ impl Storage for BrokenStorage {
     async fn expire(&self, target: PurgeTarget<'_>, _trace: &SpanHandle) -> Result<PurgeOutcome> {
         let mut state = lock(&self.state);
         let key = self.key_of(target.key());
-        let Some(entry) = state.entries.get_mut(&key) else {
+        let is_meant = |entry: &&mut Entry| match target {
+            PurgeTarget::Active(_) => true,
+            PurgeTarget::Exact(_, id) => entry.id == id || self.has(Defect::ExpireIgnoresId),
+        };
+        let Some(entry) = state.entries.get_mut(&key).filter(is_meant) else {
             return Ok(PurgeOutcome::NotFound);
         };
-        if self.has(Defect::ExpireDeletes) {
-            state.entries.remove(&key);
-        } else {
-            entry.meta.expire_at(SystemTime::now());
+        match self.defect {
+            Defect::ExpireDeletes => drop(state.entries.remove(&key)),
+            Defect::ExpireForgetsWindows => {
+                let updated = entry.meta.updated();
+                entry.meta.update_freshness(SystemTime::now(), 0, 0, updated);
+            }
+            _ => entry.meta.expire_at(SystemTime::now()),
         }
         Ok(PurgeOutcome::Expired)
     }

@@ -68,6 +68,9 @@ impl Write {
                 _ => {}
             }
         }
+        if live.invalidated && self.defect == Defect::PurgedFinishRemoves {
+            state.forget(live.key);
+        }
         let banned = self.defect == Defect::TombstoneTooStrong && state.purged.contains(&live.key);
         if !banned && (!live.invalidated || self.defect == Defect::FinishAfterPurgeAdmits) {
             state.entries.insert(live.key, entry);
@@ -97,6 +100,9 @@ impl HandleMiss for Write {
         let too_large = self
             .capacity_bytes
             .is_some_and(|capacity| self.body.len() + data.len() > capacity);
+        if too_large && self.defect == Defect::RefusedBytesAreLeftOut {
+            return Err(ErrorKind::Refused.error("a body larger than the capacity"));
+        }
         if too_large && self.defect != Defect::Phantom {
             self.body.abort();
         }

@@ -1,17 +1,18 @@
 //! Writing the body of one new entry.
 
-use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX};
+use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX, body};
 use crate::io::is_full;
-use crate::spill::{Spill, table_of};
+use crate::segment::disk_bytes;
+use crate::spill::{Reservation, Spill, Step, table_of};
 use crate::store::{Spilled, Store};
 use crate::writer::{Commit, CommitBody, Op};
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, Error, ErrorKind, HandleMiss, MissFinishType, Result};
+use forebay_core::{CacheEntryId, Error, ErrorKind, HandleMiss, HashBinary, MissFinishType, Result};
 use forebay_live::LiveGuard;
 use std::sync::Arc;
 
-/// A body goes to its file in writes of this size.
+/// A body goes to its file in writes of a little more than this; one that ends before is written at once.
 const SPILL_BYTES: u64 = 1 << 20;
 /// So much room on disk a body that has outgrown memory takes at a time, where the capacity is large: asking for it is a
 /// wait for the writer.
@@ -112,7 +113,7 @@ impl DiskMiss {
             self.count_held();
             let pending = self.guard.body().len() - self.spilled_bytes();
             if self.lost.is_none()
-                && pending >= self.spill_at()
+                && pending > self.spill_at()
                 && let Err(error) = self.spill_blocks(pending).await
             {
                 self.lost = Some(error);
@@ -159,8 +160,7 @@ impl DiskMiss {
         let start = self.spilled_bytes();
         let until = start + pending - pending % BLOCK_BYTES as u64;
         let chunks = self.guard.body().chunks_between(start, until);
-        self.prepare_spill(until - start).await?;
-        self.with_spill(move |spill| spill.append(&chunks)).await?;
+        self.spill(chunks, None).await?;
         let tail = if self.under_pressure() { 0 } else { TAIL_BYTES };
         self.guard
             .body()
@@ -169,75 +169,56 @@ impl DiskMiss {
         Ok(())
     }
 
-    /// Makes room for so many bytes more, and the file of this write where there is none yet.
-    async fn prepare_spill(&mut self, bytes: u64) -> Result<()> {
-        if self
-            .spill
-            .as_ref()
-            .is_some_and(|spill| spill.room_bytes() >= bytes)
-        {
-            return Ok(());
-        }
-        let bytes = bytes.max(RESERVE_BYTES.min(self.store.options.capacity_bytes / 256));
-        let room = self.store.submit(|reply| Op::Reserve { bytes, reply }).await?;
-        if let Some(spill) = &mut self.spill {
-            spill.add_room(room);
-            return Ok(());
-        }
+    /// Writes what follows in the body to the file, and after the last of it, `whole` tells of which key, what ends the
+    /// file; the checksum of its table then. It waits for the disk once, and again after each eviction while that is full.
+    /// If this is dropped meanwhile, the file goes with it.
+    async fn spill(&mut self, chunks: Vec<Bytes>, whole: Option<HashBinary>) -> Result<u64> {
+        let start = self.spilled_bytes();
+        let until = chunks.iter().fold(start, |at, chunk| at + chunk.len() as u64);
+        let end_bytes = match whole {
+            Some(_) => body::file_bytes(until) - until + disk_bytes(1),
+            None => 0,
+        };
+        let mut room = self.make_room(until - start + end_bytes).await?;
         let generation = self.guard.id().get();
-        let (io, path) = (
-            self.store.options.io.clone(),
-            self.store.layout.spilled(generation),
-        );
-        let seed = self.store.id.generation_seed(generation);
+        let step = Arc::new(Step {
+            io: self.store.options.io.clone(),
+            path: self.store.layout.spilled(generation),
+            seed: self.store.id.generation_seed(generation),
+            generation,
+            start,
+            chunks,
+            whole,
+        });
         loop {
-            let (io, path, nothing) = (io.clone(), path.clone(), self.store.reserve(0));
-            let created = self
-                .store
-                .pool
-                .run(move || Spill::create(io, path, seed, nothing))
-                .await;
-            match created.and_then(|created| created) {
-                Ok(mut spill) => {
-                    spill.add_room(room);
-                    self.guard.extra().get_or_init(|| spill.shared().clone());
-                    self.spill = Some(spill);
-                    return Ok(());
+            let (step, spill, nothing) = (step.clone(), self.spill.take(), self.store.reserve(0));
+            let done = self.store.pool.run(move || step.take(spill, nothing)).await;
+            let result = done.and_then(|(mut spill, result)| {
+                if let Some(spill) = &mut spill {
+                    room.take().into_iter().for_each(|room| spill.add_room(room));
                 }
-                Err(error) => self.make_disk_room("make a body file", error).await?,
+                self.spill = spill;
+                result
+            });
+            if let Some(spill) = &self.spill {
+                self.guard.extra().get_or_init(|| spill.shared().clone());
+            }
+            match result {
+                Ok(table_checksum) => return Ok(table_checksum),
+                Err(error) => self.make_disk_room("write the body file", error).await?,
             }
         }
     }
 
-    /// Runs an operation on the file where it may block, once more after each eviction while the disk is full. If this is
-    /// dropped meanwhile, the file goes with it.
-    async fn with_spill<R: Send + 'static>(
-        &mut self,
-        act: impl Fn(&mut Spill) -> std::io::Result<R> + Send + Sync + 'static,
-    ) -> Result<R> {
-        let act = Arc::new(act);
-        loop {
-            let Some(mut spill) = self.spill.take() else {
-                return Err(ErrorKind::StorageFailed.error("the body file of a write is gone"));
-            };
-            let act = act.clone();
-            let done = self
-                .store
-                .pool
-                .run(move || {
-                    let result = act(&mut spill);
-                    (spill, result)
-                })
-                .await;
-            let result = done.and_then(|(spill, result)| {
-                self.spill = Some(spill);
-                result
-            });
-            match result {
-                Ok(result) => return Ok(result),
-                Err(error) => self.make_disk_room("write a body file", error).await?,
-            }
+    /// Room for so many bytes more; `None` where there is enough.
+    async fn make_room(&self, bytes: u64) -> Result<Option<Reservation>> {
+        let left = self.spill.as_ref().map_or(0, Spill::room_bytes);
+        if self.spill.is_some() && left >= bytes {
+            return Ok(None);
         }
+        let bytes = bytes.max(RESERVE_BYTES.min(self.store.options.capacity_bytes / 256));
+        let room = self.store.submit(|reply| Op::Reserve { bytes, reply }).await?;
+        Ok(Some(room))
     }
 
     /// Ok where the disk was full and something was evicted, so that it is worth another try.
@@ -266,13 +247,7 @@ impl DiskMiss {
             let table = table_of(&chunks, self.store.id.generation_seed(generation));
             return Ok((CommitBody::Inline { chunks, table }, body_len));
         }
-        let end_bytes = crate::format::body::file_bytes(body_len) - body_len;
-        let room = body_len - start + end_bytes + crate::segment::disk_bytes(1);
-        self.prepare_spill(room).await?;
-        self.with_spill(move |spill| spill.append(&chunks)).await?;
-        let table_checksum = self
-            .with_spill(move |spill| spill.finish(&key, generation))
-            .await?;
+        let table_checksum = self.spill(chunks, Some(key)).await?;
         let spill = self.spill.take();
         let spill =
             spill.ok_or_else(|| ErrorKind::StorageFailed.error("the body file of a write is gone"))?;

@@ -64,7 +64,7 @@ pub(crate) struct Spill {
 }
 
 impl Spill {
-    pub(crate) fn create(io: Arc<dyn Io>, path: PathBuf, seed: u64, room: Reservation) -> io::Result<Self> {
+    fn create(io: Arc<dyn Io>, path: PathBuf, seed: u64, room: Reservation) -> io::Result<Self> {
         let file = io.open(&path, OpenMode::CreateNew)?;
         let shared = Arc::new(SpillFile {
             file,
@@ -100,7 +100,7 @@ impl Spill {
     }
 
     /// Appends to the body. Blocks on the disk.
-    pub(crate) fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
+    fn append(&mut self, chunks: &[Bytes]) -> io::Result<()> {
         write_full(&*self.shared.file, chunks, self.len_bytes)?;
         for chunk in chunks {
             self.hasher.update(chunk);
@@ -111,7 +111,7 @@ impl Spill {
     }
 
     /// Appends what follows the body; the checksum of the table. Blocks on the disk.
-    pub(crate) fn finish(&mut self, key: &HashBinary, generation: u64) -> io::Result<u64> {
+    fn finish(&mut self, key: &HashBinary, generation: u64) -> io::Result<u64> {
         let mut table = self.shared.table.write();
         table.extend(self.hasher.take_rest());
         let (end, table_checksum) =
@@ -143,6 +143,52 @@ impl Drop for Spill {
                 "cannot remove {}, of a write that was given up: {error}",
                 self.path.display()
             );
+        }
+    }
+}
+
+/// One step of a write in progress towards its file, which may be taken again where the disk was full.
+pub(crate) struct Step {
+    pub(crate) io: Arc<dyn Io>,
+    pub(crate) path: PathBuf,
+    pub(crate) seed: u64,
+    pub(crate) generation: u64,
+    /// How much of the body was in the file before.
+    pub(crate) start: u64,
+    /// What follows.
+    pub(crate) chunks: Vec<Bytes>,
+    /// The key, where that was the last of it.
+    pub(crate) whole: Option<HashBinary>,
+}
+
+impl Step {
+    /// Makes the file where there is none, appends, and ends it where that was the last; the checksum of the table then.
+    /// The file comes back after a failure too, as far as it came. Blocks on the disk.
+    pub(crate) fn take(
+        &self,
+        spill: Option<Spill>,
+        no_room: Reservation,
+    ) -> (Option<Spill>, io::Result<u64>) {
+        let created = match spill {
+            Some(spill) => Ok(spill),
+            None => Spill::create(self.io.clone(), self.path.clone(), self.seed, no_room),
+        };
+        match created {
+            Ok(mut spill) => {
+                let done = self.write(&mut spill);
+                (Some(spill), done)
+            }
+            Err(error) => (None, Err(error)),
+        }
+    }
+
+    fn write(&self, spill: &mut Spill) -> io::Result<u64> {
+        if spill.len_bytes == self.start {
+            spill.append(&self.chunks)?;
+        }
+        match &self.whole {
+            Some(key) => spill.finish(key, self.generation),
+            None => Ok(0),
         }
     }
 }

@@ -148,3 +148,23 @@ async fn a_segment_whose_log_names_another_was_evicted_and_all_before_it() {
     assert!(find(&store, "0").await.is_none());
     assert_eq!(get(&store, "24").await.unwrap(), body(200_000, 24));
 }
+
+/// A log was moved to the segment that took it over, and the write of its new start was lost: the whole ring counted as
+/// evicted, and what it had replaced in the main ring was back.
+#[tokio::test]
+async fn a_log_that_was_taken_over_and_still_names_its_old_segment_costs_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = dir.path().join("segments/80000000");
+    for (name, len) in [("a", 1000), ("b", 2000), ("c", 3000)] {
+        put(&open(dir.path(), 32 << 20), name, &body(len, 1))
+            .await
+            .unwrap();
+    }
+    // The first one has gone, and its log is that of the segment that comes after the newest.
+    let next = dir.path().join("segments/80000003");
+    std::fs::rename(&old, &next).unwrap();
+    let store = open(dir.path(), 32 << 20);
+    assert!(find(&store, "a").await.is_none());
+    assert!(get(&store, "b").await == Some(body(2000, 1)));
+    assert!(get(&store, "c").await == Some(body(3000, 1)));
+}

@@ -161,6 +161,47 @@ fn released_bytes_are_read_elsewhere() {
 }
 
 #[test]
+fn what_lies_wholly_below_an_offset_is_released_up_to_it() {
+    let (_writes, guard, _follower) = one();
+    guard.body().push(Bytes::from_static(b"0123"));
+    guard.body().push(Bytes::from_static(b"4567"));
+    guard.body().release_to(4);
+    assert_eq!(guard.body().held_bytes(), 4);
+    guard.body().release_to(8);
+    assert_eq!(guard.body().held_bytes(), 0);
+}
+
+#[test]
+fn bytes_between_two_offsets_are_given_without_empty_chunks() {
+    let (_writes, guard, _follower) = one();
+    for piece in [&b"0123"[..], b"4567", b"89"] {
+        guard.body().push(Bytes::from_static(piece));
+    }
+    let between = |start, until| guard.body().chunks_between(start, until);
+    assert_eq!(between(0, 4), ["0123"]);
+    assert_eq!(between(3, 9), ["3", "4567", "8"]);
+    assert_eq!(between(4, 8), ["4567"]);
+    assert_eq!(between(8, 100), ["89"]);
+    assert_eq!(between(10, 100), Vec::<Bytes>::new());
+}
+
+#[test]
+fn a_body_says_how_long_it_is_and_does_not_grow_once_it_ended() {
+    let (_writes, guard, mut follower) = one();
+    let body = guard.body();
+    assert!(body.is_empty() && body.is_writing());
+    body.push(Bytes::from_static(b"abc"));
+    assert_eq!((body.len(), body.is_empty()), (3, false));
+    body.push(Bytes::new());
+    assert_eq!(body.chunks(), ["abc"]);
+    body.complete();
+    body.push(Bytes::from_static(b"late"));
+    assert_eq!((body.len(), body.is_complete()), (3, true));
+    assert_eq!(next(&mut follower), chunk(b"abc"));
+    assert_eq!(next(&mut follower), Next::End);
+}
+
+#[test]
 fn a_large_write_is_handed_out_in_bounded_chunks() {
     let (_writes, guard, mut follower) = one();
     guard.body().push(vec![7; CHUNK_BYTES_MAX + 1].into());
@@ -219,7 +260,9 @@ fn a_small_part_of_a_large_buffer_does_not_keep_it_alive() {
     let network = Bytes::from(vec![1; 1 << 20]);
     guard.body().push(network.slice(..100));
     assert!(network.is_unique());
-    guard.body().push(network.clone());
+    guard.body().push(network.slice(..(16 << 10) - 1));
+    assert!(network.is_unique());
+    guard.body().push(network.slice(..16 << 10));
     assert!(!network.is_unique(), "a large chunk is shared, not copied");
 }
 

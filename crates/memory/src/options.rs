@@ -97,3 +97,34 @@ pub(crate) struct Limits {
     pub(crate) in_flight_bytes: u64,
     pub(crate) shards: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(capacity_bytes: u64, max_object_bytes: u64) -> Limits {
+        let options = MemoryOptions::new(capacity_bytes).max_object_bytes(max_object_bytes);
+        options.limits().unwrap()
+    }
+
+    #[test]
+    fn every_shard_has_room_for_several_of_the_largest_objects() {
+        const MIB: u64 = 1 << 20;
+        for (capacity, max_object, shards) in [
+            (4 * MIB, MIB - 10, 2),
+            (4 * MIB, 2 * MIB, 1),
+            (64 * MIB, MIB, 32),
+            (64 * MIB, 1, SHARDS_MAX),
+        ] {
+            let limits = limits(capacity, max_object);
+            assert_eq!(limits.shards, shards, "{max_object} in {capacity}");
+            assert!(limits.capacity_bytes / limits.shards >= OBJECTS_PER_SHARD_MIN * max_object);
+        }
+    }
+
+    #[test]
+    fn writes_in_progress_may_hold_a_quarter_and_one_of_the_largest_objects() {
+        assert_eq!(limits(4 << 20, 1000).in_flight_bytes, 1 << 20);
+        assert_eq!(limits(4 << 20, 2 << 20).in_flight_bytes, 2 << 20);
+    }
+}

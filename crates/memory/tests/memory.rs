@@ -87,6 +87,65 @@ async fn a_new_write_is_refused_while_those_in_progress_hold_their_share_and_adm
 }
 
 #[tokio::test]
+async fn an_entry_that_weighs_what_the_largest_may_is_admitted_and_one_byte_more_is_not() {
+    let body = [Bytes::from(vec![1; 50_000])];
+    let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+    let weight_bytes = match write(&storage, 1, &body).await.unwrap() {
+        MissFinishType::Created(weight_bytes) => weight_bytes as u64,
+        other => panic!("{other:?}"),
+    };
+    for (max_object_bytes, expected) in [(weight_bytes, None), (weight_bytes - 1, Some(ErrorKind::Refused))] {
+        let storage = MemoryOptions::new(64 * MIB as u64)
+            .max_object_bytes(max_object_bytes)
+            .build()
+            .unwrap();
+        assert_eq!(
+            kind(write(&storage, 1, &body).await),
+            expected,
+            "{max_object_bytes}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn writes_in_progress_may_hold_twice_their_share_to_the_byte() {
+    let storage = MemoryOptions::new(64 * MIB as u64)
+        .in_flight_bytes(MIB as u64)
+        .build()
+        .unwrap();
+    let trace = SpanHandle::none();
+    let held = || storage.stats().in_flight_bytes as usize;
+    for (beyond, expected) in [(0, None), (1, Some(ErrorKind::Refused))] {
+        let mut write = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+        let before = held();
+        write.write_body(vec![0; 100].into(), false).await.unwrap();
+        let beside_chunk = held() - before - 100;
+        let rest = vec![0; 2 * MIB - held() - beside_chunk + beyond];
+        assert_eq!(kind(write.write_body(rest.into(), false).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_a_caller_keeps_beside_a_meta_weighs_what_it_says() {
+    const BESIDE_BYTES: usize = 10_000;
+    let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+    let mut meta = meta();
+    meta.extensions_mut(BESIDE_BYTES).insert("parsed");
+    let mut miss = storage
+        .get_miss_handler(&key(1), &meta, &SpanHandle::none())
+        .await
+        .unwrap();
+    miss.write_body(vec![1; 100_000].into(), true).await.unwrap();
+    match miss.finish().await.unwrap() {
+        MissFinishType::Created(weight_bytes) => {
+            let beside = weight_bytes - 100_000;
+            assert!((BESIDE_BYTES..BESIDE_BYTES + 1000).contains(&beside), "{beside}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn what_the_storage_says_it_holds_is_close_to_what_the_bodies_and_metas_are() {
     let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
     let mut admitted_bytes = 0;

@@ -9,6 +9,10 @@ use forebay_proxy::server;
 use forebay_proxy::store::Store;
 use pingora_cache::MemCache;
 
+/// As in the proxy itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let served = Flags::parse().check().and_then(|config| {
         // pingora takes storages for the rest of the process.

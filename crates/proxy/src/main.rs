@@ -6,6 +6,10 @@ use clap::Parser;
 use forebay_proxy::flags::Flags;
 use forebay_proxy::server;
 
+/// Each request takes and gives back buffers of many sizes, up to 64 KiB.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The exit code for flags, an origin, a directory or a capacity that cannot be used.
 const UNUSABLE: u8 = 2;
 

@@ -267,6 +267,7 @@ fn bridge() -> Vec<Goal> {
 }
 
 const PROXY_SIZES: [u64; 4] = [KIB, 16 * KIB, 128 * KIB, MIB];
+const FILLS: [&str; 2] = ["fill", "fill, full store"];
 const PROXY_MEMORY: &str = "forebay-proxy in memory";
 const PROXY_DISK: &str = "forebay-proxy on disk";
 
@@ -290,7 +291,9 @@ fn proxy_with_other_stores() -> Vec<Goal> {
         let on_disk = if at == 0 { 0.85 } else { 1.0 };
         goals.push(leaner("hit one", size, PROXY_MEMORY, other, in_memory));
         goals.push(leaner("hit one", size, PROXY_DISK, other, on_disk));
-        goals.push(leaner("fill", size, PROXY_DISK, other, 0.6));
+        for fill in FILLS {
+            goals.push(leaner(fill, size, PROXY_DISK, other, 0.6));
+        }
     }
     goals
 }
@@ -305,10 +308,12 @@ fn proxy_and_the_field() -> Vec<Goal> {
         for other in small.chain(large) {
             goals.push(leaner("hit one", size, PROXY_MEMORY, other, 1.0));
         }
-        for other in ["nginx", "Varnish", "Squid"] {
-            goals.push(leaner("fill", size, PROXY_DISK, other, 1.0));
+        for fill in FILLS {
+            for other in ["nginx", "Varnish", "Squid"] {
+                goals.push(leaner(fill, size, PROXY_DISK, other, 1.0));
+            }
+            goals.push(leaner(fill, size, PROXY_DISK, "Apache Traffic Server", 1.2));
         }
-        goals.push(leaner("fill", size, PROXY_DISK, "Apache Traffic Server", 1.2));
     }
     goals
 }

@@ -74,6 +74,30 @@ const BARS: [(&str, &str, &str, &str, &str); 4] = [
     ),
 ];
 
+/// A plot of bars: the CPU time that each proxy takes for a request, beside one of ours.
+const PROXIES: [(&str, &str, &str, &str); 3] = [
+    (
+        "proxy-hit-memory.svg",
+        "Hits of one object",
+        "hit one",
+        "forebay-proxy in memory",
+    ),
+    (
+        "proxy-hit-disk.svg",
+        "Hits of a thousand objects",
+        "hit 1000",
+        "forebay-proxy on disk",
+    ),
+    (
+        "proxy-fill.svg",
+        "Fills of full stores",
+        "fill, full store",
+        "forebay-proxy on disk",
+    ),
+];
+/// So many connections at a time.
+const PROXY_CONNECTIONS: usize = 32;
+
 /// All plots for which there are figures: file name and SVG.
 pub fn all(figures: &[&Figure]) -> Vec<(String, String)> {
     let mut plots = Vec::new();
@@ -81,6 +105,13 @@ pub fn all(figures: &[&Figure]) -> Vec<(String, String)> {
         let bars = ratios(figures, area, ours, other);
         if !bars.is_empty() {
             let title = format!("{title}: how many times as fast as {other}");
+            plots.push((file.to_owned(), bars::draw(&title, &bars, &bars::Scale::Ratio)));
+        }
+    }
+    for (file, title, operation, ours) in PROXIES {
+        let bars = beside_proxy(figures, operation, ours);
+        if !bars.is_empty() {
+            let title = format!("{title}: CPU time per request, as a multiple of {ours}'s");
             plots.push((file.to_owned(), bars::draw(&title, &bars, &bars::Scale::Ratio)));
         }
     }
@@ -133,6 +164,30 @@ fn ratios(figures: &[&Figure], area: &str, ours: &str, other: &str) -> Vec<bars:
     }
     bars.sort_by_key(|bar| order.iter().position(|group| *group == bar.group));
     bars
+}
+
+fn beside_proxy(figures: &[&Figure], operation: &str, ours: &str) -> Vec<bars::Bar> {
+    let fits = |f: &&&Figure| {
+        f.area == "proxy"
+            && f.operation == operation
+            && f.concurrency == PROXY_CONNECTIONS
+            && f.unit == Unit::CpuNanosecondsPerOperation
+    };
+    let of_ours = figures.iter().filter(fits).filter(|f| f.contender == ours);
+    let bars = of_ours.flat_map(|ours| {
+        let others = figures.iter().filter(|other| ours.is_same_work(other));
+        others
+            .filter(|other| other.contender != ours.contender)
+            .filter_map(|other| {
+                Some(bars::Bar {
+                    group: super::words::size(ours.size_bytes?),
+                    label: other.contender.clone(),
+                    value: other.median()? / ours.median()?,
+                    is_ours: other.contender.starts_with("forebay"),
+                })
+            })
+    });
+    bars.collect()
 }
 
 fn over_size(figures: &[&Figure], area: &str, operation: &str) -> Vec<lines::Series> {

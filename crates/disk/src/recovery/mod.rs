@@ -121,7 +121,7 @@ pub(crate) fn take_evicted(
 
 /// How many of the segments of one ring, from the oldest on, were evicted before. They go in order, so what lies before a
 /// gap was gone; a younger one may have held the tombstone of what is in it. A directory without a log is a gap too,
-/// except as the newest: that one was just being made. One whose log says that it is another's has been taken over.
+/// except as the newest: that one was just being made. One whose log has been taken over is gone too.
 fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result<usize> {
     for at in (1..=numbers.len()).rev() {
         let number = numbers[at - 1];
@@ -133,13 +133,21 @@ fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result
         let start = claim::read_start(io, &log).map_err(|error| failed("look at", &log, error))?;
         let is_gone = match start {
             None => next.is_some(),
-            Some(start) => decode_segment(&start).is_some_and(|owner| owner != (id, number)),
+            Some(start) => decode_segment(&start)
+                .is_some_and(|(owner, named)| owner != id || was_taken_over(number, named)),
         };
         if is_gone {
             return Ok(at);
         }
     }
     Ok(0)
+}
+
+/// Whether the log of a segment, which names this one, was taken over from it. A later one of its ring took it, or one of
+/// the other ring, which begins with a durable start. Where an earlier one is named, this one took it, and the write of its
+/// start was lost: there is nothing in it.
+fn was_taken_over(number: u32, named: u32) -> bool {
+    named > number || Ring::of(named) != Ring::of(number)
 }
 
 /// Takes over what the log of one segment says; the newest generation in it.

@@ -6,6 +6,7 @@ use super::outlive::Keep;
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::io::{File, write_full};
 use crate::options::Sync;
+use crate::ring::Ring;
 use crate::segment::Segment;
 use std::io;
 use std::path::Path;
@@ -25,6 +26,7 @@ pub(super) struct Recycle {
 
 struct Retired {
     log: Arc<dyn File>,
+    ring: Ring,
     /// Whether a part of it, without the rest, would say what is no longer so.
     overrules: bool,
 }
@@ -62,6 +64,7 @@ impl Writer {
             io.rename(&path, &self.store.layout.retired_log())?;
             self.recycle.retired = Some(Retired {
                 log: segment.log.clone(),
+                ring: Ring::of(segment.number),
                 overrules: segment.overrules(),
             });
             return Ok(());
@@ -87,9 +90,11 @@ impl Writer {
     fn prepare_log(&self, retired: &Retired, number: u32, path: &Path, room: u64) -> io::Result<u64> {
         let log = &*retired.log;
         write_full(log, &[encode_segment(self.store.id, number)], 0)?;
-        if retired.overrules && self.store.options.sync != Sync::Never {
+        let changes_ring = retired.ring != Ring::of(number);
+        if (retired.overrules || changes_ring) && self.store.options.sync != Sync::Never {
             // A power cut may give the log back to the segment that it was of, with a part of it overwritten: with an entry,
-            // and without the tombstone that followed it. Its start tells an open.
+            // and without the tombstone that followed it. Its start tells an open, and in the other ring, whose numbers
+            // do not tell which of the two came later, it has to.
             log.sync()?;
         }
         let mut len_bytes = log.len_bytes()?;
