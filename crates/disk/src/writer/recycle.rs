@@ -91,10 +91,10 @@ impl Writer {
         let log = &*retired.log;
         write_full(log, &[encode_segment(self.store.id, number)], 0)?;
         let changes_ring = retired.ring != Ring::of(number);
-        if (retired.overrules || changes_ring) && self.store.options.sync != Sync::Never {
+        if changes_ring || retired.overrules && self.store.options.sync != Sync::Never {
             // A power cut may give the log back to the segment that it was of, with a part of it overwritten: with an entry,
             // and without the tombstone that followed it. Its start tells an open, and in the other ring, whose numbers
-            // do not tell which of the two came later, it has to.
+            // do not tell which of the two came later, it has to, under every setting: else the whole ring would go.
             log.sync()?;
         }
         let mut len_bytes = log.len_bytes()?;
