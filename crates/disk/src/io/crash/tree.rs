@@ -123,11 +123,10 @@ impl Tree {
             Change::RemoveFile(path) => {
                 self.names.remove(path);
             }
+            // What was removed from it before goes along, also where that alone was lost: no name leads there any more.
             Change::RemoveDir(path) => {
-                let within = |other: &PathBuf| other != path && other.starts_with(path);
-                if !self.dirs.iter().any(within) && !self.names.keys().any(within) {
-                    self.dirs.remove(path);
-                }
+                self.dirs.retain(|other| !other.starts_with(path));
+                self.names.retain(|other, _| !other.starts_with(path));
             }
             _ => {}
         }
