@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use forebay_core::{CacheHashKey, CacheKey, CacheMeta, PurgeType, ResponseHead, SpanHandle, Storage};
-use forebay_disk::{DiskOptions, DiskStorage, Sync};
+use forebay_disk::{DiskOptions, DiskStorage, OnLocked, Sync};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Read;
@@ -34,8 +34,10 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(future)
 }
 
+/// Waits for the lock: what another test starts has it, too, between its fork and its exec.
 fn open(dir: &Path, capacity_bytes: u64) -> DiskStorage {
     let options = DiskOptions::new(dir).capacity_bytes(capacity_bytes);
+    let options = options.on_locked(OnLocked::Wait(Duration::from_secs(10)));
     options.sync(Sync::Never).open().unwrap()
 }
 
