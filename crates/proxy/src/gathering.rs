@@ -1,4 +1,4 @@
-//! A client's connection that sends a head together with the body that follows it, in packets that are full.
+//! A client's connection that sends a head together with the body that follows it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,8 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// What is held back at most, in bytes: most heads, and about what a packet takes.
 const HELD_BYTES_MAX: usize = 1460;
-/// What is smaller is rather a whole answer than one chunk of many, in bytes.
-const CHUNK_BYTES_MIN: usize = 32 << 10;
 
 /// A connection over which small writes wait for the next one.
 ///
@@ -26,16 +24,10 @@ const CHUNK_BYTES_MIN: usize = 32 << 10;
 /// wake-up of the client, and they are most of what a small hit costs. So what is small is held back until it is flushed,
 /// or until more comes: then both go out in one call, the latter without a copy. Whoever turns to reading waits for the
 /// client, who may wait for what is held: that is sent first.
-///
-/// A large body comes in chunks, and each would end with a packet that is not full, since nothing tells the system that
-/// more comes. So the little that is over the last full packet is held back too. On loopback, where a packet is as large
-/// as a chunk, that is half of the packets, and they are a quarter of the cost of a hit of 1 MiB.
 #[derive(Debug)]
 pub(crate) struct Gathering {
     inner: Stream,
     held: Vec<u8>,
-    /// What a full packet carries, in bytes; 0 until a large write asks for it.
-    packet_bytes: usize,
 }
 
 impl Gathering {
@@ -43,24 +35,6 @@ impl Gathering {
         Self {
             inner,
             held: Vec::new(),
-            packet_bytes: 0,
-        }
-    }
-
-    /// What a full packet carries at the moment: it grows with the client's window, and is asked for once a response.
-    fn ask_packet_bytes(&self) -> usize {
-        let info = self
-            .inner
-            .get_socket_digest()
-            .and_then(|digest| digest.tcp_info());
-        info.map_or(0, |info| info.tcpi_snd_mss as usize)
-    }
-
-    /// How much of so many bytes more would be in a packet that is not full, where that is little enough to be held.
-    fn over_full_packets(&self, more_bytes: usize) -> usize {
-        match (self.held.len() + more_bytes).checked_rem(self.packet_bytes) {
-            Some(over) if over <= HELD_BYTES_MAX && over < more_bytes => over,
-            _ => 0,
         }
     }
 
@@ -72,14 +46,13 @@ impl Gathering {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes what was sent out of what is held; how much more than that was sent.
-    fn forget(&mut self, sent_bytes: usize) -> io::Result<usize> {
+    /// Takes what was sent out of what is held.
+    fn forget(&mut self, sent_bytes: usize) -> io::Result<()> {
         if sent_bytes == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        let of_held = sent_bytes.min(self.held.len());
-        self.held.drain(..of_held);
-        Ok(sent_bytes - of_held)
+        self.held.drain(..sent_bytes);
+        Ok(())
     }
 }
 
@@ -91,30 +64,21 @@ impl AsyncWrite for Gathering {
                 this.held.extend_from_slice(data);
                 return Poll::Ready(Ok(data.len()));
             }
-            if this.packet_bytes == 0 && data.len() >= CHUNK_BYTES_MIN {
-                this.packet_bytes = this.ask_packet_bytes();
+            if this.held.is_empty() {
+                return Pin::new(&mut this.inner).poll_write(cx, data);
             }
-            let (now, over) = data.split_at(data.len() - this.over_full_packets(data.len()));
-            let sent = if this.held.is_empty() {
-                ready!(Pin::new(&mut this.inner).poll_write(cx, now))?
-            } else {
-                let both = [IoSlice::new(&this.held), IoSlice::new(now)];
-                ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, &both))?
-            };
-            let of_data = this.forget(sent)?;
-            if of_data == now.len() {
-                this.held.extend_from_slice(over);
-                return Poll::Ready(Ok(data.len()));
-            }
-            if of_data > 0 {
-                return Poll::Ready(Ok(of_data));
+            let both = [IoSlice::new(&this.held), IoSlice::new(data)];
+            let sent = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, &both))?;
+            let of_held = sent.min(this.held.len());
+            this.forget(of_held)?;
+            if sent > of_held {
+                return Poll::Ready(Ok(sent - of_held));
             }
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send_held(cx))?;
-        self.packet_bytes = 0;
         Pin::new(&mut self.inner).poll_flush(cx)
     }
 
@@ -200,7 +164,6 @@ impl GetSocketDigest for Gathering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsRawFd;
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -208,11 +171,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(client, listener.accept());
-        let socket = accepted.unwrap().0;
-        let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-        let mut stream = Stream::from(socket);
-        stream.set_socket_digest(digest);
-        (Gathering::new(stream), client.unwrap())
+        (Gathering::new(accepted.unwrap().0.into()), client.unwrap())
     }
 
     fn bytes(len: usize, seed: usize) -> Vec<u8> {
@@ -222,25 +181,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_arrives_in_order_whatever_its_sizes() {
         let (mut server, mut client) = pair().await;
-        let sizes = [
-            1,
-            400,
-            1459,
-            1460,
-            1461,
-            0,
-            300,
-            1 << 20,
-            7,
-            2000,
-            5,
-            8_000,
-            10_000,
-            30_001,
-            10_459,
-            20_000,
-            9_999,
-        ];
+        let sizes = [1, 400, 1459, 1460, 1461, 0, 300, 1 << 20, 7, 2000, 5];
         let written: Vec<Vec<u8>> = sizes.iter().map(|len| bytes(*len, *len)).collect();
         let whole = written.concat();
         let sending = async {
@@ -264,27 +205,6 @@ mod tests {
         let mut arrived = [0; 4];
         client.read_exact(&mut arrived).await.unwrap();
         assert_eq!(&arrived, b"head");
-    }
-
-    #[tokio::test]
-    async fn what_is_over_full_packets_is_held_until_more_comes_or_it_is_flushed() {
-        let (mut server, mut client) = pair().await;
-        let packet_bytes = server.ask_packet_bytes();
-        assert!(packet_bytes >= CHUNK_BYTES_MIN, "on loopback: {packet_bytes}");
-        let mut arrived = vec![0; 2 * packet_bytes];
-        server.write_all(&bytes(packet_bytes + 10, 0)).await.unwrap();
-        assert_eq!(server.held.len(), 10);
-        client.read_exact(&mut arrived[..packet_bytes]).await.unwrap();
-        server.write_all(&bytes(packet_bytes, 1)).await.unwrap();
-        assert_eq!(server.held.len(), 10);
-        client.read_exact(&mut arrived[..packet_bytes]).await.unwrap();
-        server.write_all(&bytes(2000, 2)).await.unwrap();
-        assert_eq!(server.held.len(), 0, "too much to be held");
-        client.read_exact(&mut arrived[..2010]).await.unwrap();
-        server.write_all(&bytes(packet_bytes, 3)).await.unwrap();
-        server.flush().await.unwrap();
-        client.read_exact(&mut arrived[..packet_bytes]).await.unwrap();
-        assert_eq!(arrived[..packet_bytes], bytes(packet_bytes, 3));
     }
 
     /// A head would wait for the first byte of a slow body, and the client for the head.
