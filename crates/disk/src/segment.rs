@@ -145,6 +145,14 @@ impl Segments {
         Some(segment.clone())
     }
 
+    pub(crate) fn newest_number(&self, ring: Ring) -> Option<u32> {
+        let by_number = self.by_number.read();
+        by_number
+            .range(ring.numbers())
+            .next_back()
+            .map(|(number, _)| *number)
+    }
+
     pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
         self.by_number.read().values().cloned().collect()
     }

@@ -85,6 +85,10 @@ struct Order {
     /// Files of the main ring with tombstones of a segment that is still there.
     written: BTreeSet<String>,
     main_removed: bool,
+    /// By ring: the segments whose names are not durable, the newest whose name is, and whether a removal is not.
+    unnamed: [BTreeSet<String>; 2],
+    named: [String; 2],
+    removed: [bool; 2],
     /// Files that are being taken over, and do not tell durably yet.
     borrowed: BTreeSet<String>,
     check_borrowed: bool,
@@ -97,6 +101,9 @@ impl Order {
     fn take(&mut self, step: &str, fail: &dyn Fn(&str)) {
         let words: Vec<_> = step.split(' ').collect();
         match words[..] {
+            ["make", segment] if segment.starts_with("segments/") && segment.len() > "segments/".len() => {
+                self.unnamed[ring_of(segment)].insert(segment.to_owned());
+            }
             ["make", log, "(file", id] => {
                 self.logs
                     .insert(id.trim_end_matches(')').to_owned(), log.to_owned());
@@ -128,7 +135,14 @@ impl Order {
                 self.written.remove(id);
                 self.borrowed.remove(id);
             }
-            ["sync", "segments/"] => self.main_removed = false,
+            ["sync", "segments/"] => {
+                self.main_removed = false;
+                self.removed = [false; 2];
+                for (named, unnamed) in self.named.iter_mut().zip(&mut self.unnamed) {
+                    let newest = std::mem::take(unnamed).pop_last();
+                    *named = newest.unwrap_or_default().max(std::mem::take(named));
+                }
+            }
             _ => {}
         }
     }
@@ -145,8 +159,48 @@ impl Order {
         if !of_main && !self.written.is_empty() {
             fail("tombstones that were appended to the main ring may be lost");
         }
+        let ring = ring_of(log);
+        if self.removed[ring] && self.named[ring].as_str() <= &log[..self.named[ring].len()] {
+            fail("no younger one is there for sure to tell that an older one, which may come back, has gone");
+        }
+        self.removed[ring] = true;
         self.main_removed |= of_main;
         self.written.clear();
         self.gone[usize::from(!of_main)] += 1;
     }
+}
+
+/// 0 for the main ring.
+fn ring_of(path: &str) -> usize {
+    usize::from(!path.starts_with("segments/0"))
+}
+
+/// What is replaced at once leaves empty segments, which go one after the other behind the newest. A cut that lost the name
+/// of that one and the first removal, and not the second, brought an older version back.
+#[tokio::test]
+async fn segments_that_are_empty_go_only_behind_one_that_is_there_for_sure() {
+    let dir = tempfile::tempdir().unwrap();
+    let io = CrashIo::new(dir.path()).unwrap();
+    let store = DiskOptions::new(dir.path())
+        .capacity_bytes(2 << 20)
+        .sync(Sync::Interval(Duration::from_secs(36_000)))
+        .io(io.clone())
+        .open()
+        .unwrap();
+    for _ in 0..20 {
+        for _ in 0..3 {
+            fill(&store, "one", 76_000).await;
+            fill(&store, "other", 50_000).await;
+        }
+    }
+    let mut order = Order::default();
+    let mut steps = io.describe(usize::MAX, usize::MAX);
+    steps.reverse();
+    for (at, step) in steps.iter().enumerate() {
+        let before = &steps[at.saturating_sub(12)..at];
+        order.take(step, &|why| {
+            panic!("step {at}, {step}: {why}; before: {before:#?}")
+        });
+    }
+    assert!(order.gone[1] > 10, "{:?}", order.gone);
 }

@@ -239,13 +239,15 @@ impl Writer {
     /// Removes a segment from the disk. Readers have its files open. If the log cannot be removed, the segment stays
     /// the oldest: a younger one must not go before it.
     fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
-        let (io, layout, ring) = (self.store.io(), &self.store.layout, Ring::of(segment.number));
-        let is_last = self.store.segments.len_of(ring) == 1 && self.store.options.sync != Sync::Never;
-        // With no segment of the ring left, an open could not tell that one whose removal was lost had been evicted
-        // before. Nor could it tell that of the main ring where what overruled it on probation is gone.
-        if is_last || ring == Ring::Probation && self.main_has_shrunk {
+        let store = self.store.clone();
+        let (io, layout, ring) = (store.io(), &store.layout, Ring::of(segment.number));
+        // With no younger segment of the ring that is there for sure, an open could not tell that one whose removal was lost
+        // had been evicted before. Nor could it tell that of the main ring where what overruled it on probation is gone.
+        let is_told = self.durable_names[ring as usize].is_some_and(|newest| newest > segment.number);
+        let needs_names = !is_told && self.store.options.sync != Sync::Never;
+        if needs_names || ring == Ring::Probation && self.main_has_shrunk {
             io.sync_dir(&layout.segments())?;
-            self.main_has_shrunk = false;
+            self.names_are_durable();
         }
         for generation in segment.bodies() {
             if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
@@ -259,11 +261,14 @@ impl Writer {
         }
         self.main_has_shrunk |= ring == Ring::Main;
         // Someone else's file may be in it; then it stays.
-        let _ = self
-            .store
-            .io()
-            .remove_dir(&self.store.layout.segment(segment.number));
+        let _ = io.remove_dir(&layout.segment(segment.number));
         Ok(())
+    }
+
+    /// After `segments/` was synced: the names of all segments that are there, and the removal of those that are not.
+    pub(super) fn names_are_durable(&mut self) {
+        self.main_has_shrunk = false;
+        self.durable_names = Ring::ALL.map(|ring| self.store.segments.newest_number(ring));
     }
 }
 

@@ -111,6 +111,8 @@ pub(crate) struct Writer {
     ghosts: Ghosts,
     /// Whether a segment of the main ring has gone, or may have in an earlier run, and its removal may not be durable.
     main_has_shrunk: bool,
+    /// By ring, the newest segment whose name is durable.
+    durable_names: [Option<u32>; 2],
     /// Whether a tombstone could not be written that has to outlive its segment.
     unburied: bool,
     full: Full,
@@ -221,6 +223,7 @@ impl Writer {
             uncut: Vec::new(),
             ghosts: Ghosts::default(),
             main_has_shrunk: true,
+            durable_names: [None; 2],
             unburied: false,
             full: Full::default(),
             recycle: Recycle::default(),

@@ -73,8 +73,9 @@ impl Writer {
         }
         let active = [&self.active, &self.idle];
         let active = active.map(|active| active.as_ref().map(|active| active.segment.number));
-        if let Err(error) = self.make_durable(&unsynced, active) {
-            self.sync_failed(&error);
+        match self.make_durable(&unsynced, active) {
+            Ok(()) => self.names_are_durable(),
+            Err(error) => self.sync_failed(&error),
         }
     }
 
@@ -83,7 +84,7 @@ impl Writer {
         let mut main = self.unsynced.take_main();
         let synced = self.make_durable(&main, [self.active_number(), None]);
         match &synced {
-            Ok(()) => self.main_has_shrunk = false,
+            Ok(()) => self.names_are_durable(),
             Err(error) => {
                 self.unsynced.logs.append(&mut main.logs);
                 self.unsynced.bodies.append(&mut main.bodies);
