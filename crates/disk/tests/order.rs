@@ -9,6 +9,7 @@ use forebay_core::{PurgeType, Storage};
 use forebay_disk::io::CrashIo;
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 /// Entries that are kept, replaced and purged, and others that nobody asks for again, with their tombstones in the same
@@ -46,35 +47,56 @@ async fn purge(store: &DiskStorage, name: &str) {
     store.purge(&key, PurgeType::Invalidation, &none()).await.unwrap();
 }
 
-#[tokio::test]
-async fn what_goes_from_probation_is_overruled_durably_first() {
-    let dir = tempfile::tempdir().unwrap();
-    let io = CrashIo::new(dir.path()).unwrap();
-    // With an interval that never ends, no other sync hides one that is missing.
-    let store = DiskOptions::new(dir.path())
-        .capacity_bytes(2 << 20)
-        .sync(Sync::Interval(Duration::from_secs(36_000)))
-        .io(io.clone())
-        .open()
-        .unwrap();
-    turn(&store).await;
-    let turned = io.steps();
-    cool_down(&store).await;
+/// A small store whose steps are recorded. With an interval that never ends, no other sync hides one that is missing.
+fn recorded(dir: &Path) -> (DiskStorage, CrashIo) {
+    let io = CrashIo::new(dir).unwrap();
+    let options = DiskOptions::new(dir).capacity_bytes(2 << 20).io(io.clone());
+    let options = options.sync(Sync::Interval(Duration::from_secs(36_000)));
+    (options.open().unwrap(), io)
+}
+
+/// Takes all recorded steps in their order; where a log that was taken over may be written over is looked at up to one.
+fn ordered(io: &CrashIo, borrowed_until: usize) -> Order {
     let mut steps = io.describe(usize::MAX, usize::MAX);
     steps.reverse();
     let mut order = Order::default();
     for (at, step) in steps.iter().enumerate() {
         let before = &steps[at.saturating_sub(12)..at];
-        order.check_borrowed = at < turned; // later ones have no tombstones
+        order.check_borrowed = at < borrowed_until;
         order.take(step, &|why| {
             panic!("step {at}, {step}: {why}; before: {before:#?}")
         });
     }
-    let Order { gone, taken_over, .. } = order;
+    order
+}
+
+#[tokio::test]
+async fn what_goes_from_probation_is_overruled_durably_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, io) = recorded(dir.path());
+    turn(&store).await;
+    let turned = io.steps();
+    cool_down(&store).await;
+    // What comes after the turn has no tombstones.
+    let Order { gone, taken_over, .. } = ordered(&io, turned);
     assert!(
         gone[0] > 10 && gone[1] > 50 && taken_over > 10,
         "{gone:?} {taken_over}"
     );
+}
+
+/// What is replaced at once leaves empty segments, which go one after the other behind the newest. A cut that lost the name
+/// of that one and the first removal, and not the second, brought an older version back.
+#[tokio::test]
+async fn segments_that_are_empty_go_only_behind_one_that_is_there_for_sure() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, io) = recorded(dir.path());
+    for _ in 0..60 {
+        fill(&store, "one", 76_000).await;
+        fill(&store, "other", 50_000).await;
+    }
+    let order = ordered(&io, 0);
+    assert!(order.gone[1] > 10, "{:?}", order.gone);
 }
 
 /// What is not durable yet, by the steps so far.
@@ -173,34 +195,4 @@ impl Order {
 /// 0 for the main ring.
 fn ring_of(path: &str) -> usize {
     usize::from(!path.starts_with("segments/0"))
-}
-
-/// What is replaced at once leaves empty segments, which go one after the other behind the newest. A cut that lost the name
-/// of that one and the first removal, and not the second, brought an older version back.
-#[tokio::test]
-async fn segments_that_are_empty_go_only_behind_one_that_is_there_for_sure() {
-    let dir = tempfile::tempdir().unwrap();
-    let io = CrashIo::new(dir.path()).unwrap();
-    let store = DiskOptions::new(dir.path())
-        .capacity_bytes(2 << 20)
-        .sync(Sync::Interval(Duration::from_secs(36_000)))
-        .io(io.clone())
-        .open()
-        .unwrap();
-    for _ in 0..20 {
-        for _ in 0..3 {
-            fill(&store, "one", 76_000).await;
-            fill(&store, "other", 50_000).await;
-        }
-    }
-    let mut order = Order::default();
-    let mut steps = io.describe(usize::MAX, usize::MAX);
-    steps.reverse();
-    for (at, step) in steps.iter().enumerate() {
-        let before = &steps[at.saturating_sub(12)..at];
-        order.take(step, &|why| {
-            panic!("step {at}, {step}: {why}; before: {before:#?}")
-        });
-    }
-    assert!(order.gone[1] > 10, "{:?}", order.gone);
 }
