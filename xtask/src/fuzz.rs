@@ -8,10 +8,35 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-const TARGETS: [&str; 4] = ["record", "footer", "meta", "store"];
+const TARGETS: [Target; 4] = [
+    Target::new("record", 1_000_000),
+    Target::new("footer", 1_500_000),
+    Target::new("meta", 3_000_000),
+    Target::new("store", 2_500),
+];
 const SECONDS: u32 = 60;
-/// As part of `cargo xtask test`.
-const SECONDS_IN_TEST: u32 = 15;
+
+struct Target {
+    name: &'static str,
+    /// As part of `cargo xtask test`: some ten seconds of them.
+    runs_in_test: u32,
+}
+
+impl Target {
+    const fn new(name: &'static str, runs_in_test: u32) -> Self {
+        Self { name, runs_in_test }
+    }
+}
+
+/// For how long, and from where.
+#[derive(Clone, Copy)]
+enum Effort {
+    /// From where the last time ended, at random.
+    Seconds(u32),
+    /// From the committed corpus, by one seed: the same build tries the same inputs, so that a test run says the same
+    /// thing twice. What is new is for `cargo xtask fuzz` to find.
+    SameRuns,
+}
 /// The compiler counts which edges are taken, and tells libFuzzer what is compared with what.
 const RUSTFLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -23,14 +48,12 @@ const MEMORY: &str = "/dev/shm";
 pub(crate) fn command(args: &[String]) -> Step {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        [] => fuzz(&TARGETS, SECONDS),
-        [target] => fuzz(one(target)?, SECONDS),
+        [] => fuzz(&TARGETS, Effort::Seconds(SECONDS)),
+        [target] => fuzz(one(target)?, Effort::Seconds(SECONDS)),
         [target, seconds] => {
-            let seconds = seconds.parse();
-            fuzz(
-                one(target)?,
-                seconds.map_err(|_| format!("fuzz: {}: not a number of seconds", args[1]))?,
-            )
+            let parsed = seconds.parse();
+            let parsed = parsed.map_err(|_| format!("fuzz: {seconds}: not a number of seconds"))?;
+            fuzz(one(target)?, Effort::Seconds(parsed))
         }
         _ => Err("fuzz: takes a target and a number of seconds".to_owned()),
     }
@@ -39,7 +62,7 @@ pub(crate) fn command(args: &[String]) -> Step {
 /// As part of `cargo xtask test`: a machine without a C++ compiler may skip it, unless it is a CI's.
 pub(crate) fn in_test() -> Step {
     if has_compiler() || std::env::var_os("CI").is_some() {
-        return fuzz(&TARGETS, SECONDS_IN_TEST);
+        return fuzz(&TARGETS, Effort::SameRuns);
     }
     eprintln!("\n── fuzz: SKIPPED, but for the replay of the corpus among the tests: {NO_COMPILER}");
     Ok(())
@@ -54,13 +77,18 @@ fn has_compiler() -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-fn one(target: &str) -> Result<&'static [&'static str], String> {
-    let at = TARGETS.iter().position(|known| *known == target);
+fn one(name: &str) -> Result<&'static [Target], String> {
+    let at = TARGETS.iter().position(|target| target.name == name);
     at.map(|at| &TARGETS[at..=at])
-        .ok_or_else(|| format!("fuzz: no target \"{target}\"; there are {}", TARGETS.join(", ")))
+        .ok_or_else(|| format!("fuzz: no target \"{name}\"; there are {}", names(&TARGETS)))
 }
 
-fn fuzz(targets: &[&str], seconds: u32) -> Step {
+fn names(targets: &[Target]) -> String {
+    let names: Vec<_> = targets.iter().map(|target| target.name).collect();
+    names.join(", ")
+}
+
+fn fuzz(targets: &[Target], effort: Effort) -> Step {
     if !has_compiler() {
         return Err(format!("fuzz: {NO_COMPILER}"));
     }
@@ -78,10 +106,13 @@ fn fuzz(targets: &[&str], seconds: u32) -> Step {
         .env("RUSTFLAGS", RUSTFLAGS);
     run(build)?;
     let binaries = root().join(TARGET_DIR).join(host).join("release");
-    eprintln!("\n── fuzz: {} for {seconds} s", targets.join(", "));
+    match effort {
+        Effort::Seconds(seconds) => eprintln!("\n── fuzz: {} for {seconds} s", names(targets)),
+        Effort::SameRuns => eprintln!("\n── fuzz: {}, the same runs every time", names(targets)),
+    }
     let started: Result<Vec<_>, String> = targets
         .iter()
-        .map(|target| Ok((target, start(&binaries, target, seconds)?)))
+        .map(|target| Ok((target.name, start(&binaries, target, effort)?)))
         .collect();
     let ended: Vec<Step> = started?
         .into_iter()
@@ -91,26 +122,38 @@ fn fuzz(targets: &[&str], seconds: u32) -> Step {
 }
 
 /// What is new goes into `target/`; the corpus that is kept is read, and stays small.
-fn start(binaries: &Path, target: &str, seconds: u32) -> Result<Child, String> {
-    let (found, log) = (folder("corpus").join(target), log_of(target));
+fn start(binaries: &Path, target: &Target, effort: Effort) -> Result<Child, String> {
+    let Target { name, runs_in_test } = target;
+    let (found, log) = match effort {
+        Effort::Seconds(_) => (folder("corpus").join(name), log_of(name)),
+        Effort::SameRuns => (folder("corpus-in-test").join(name), log_of(name)),
+    };
+    if let Effort::SameRuns = effort
+        && found.exists()
+    {
+        fs::remove_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
+    }
     for dir in [&found, &folder("artifacts")] {
         fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     }
     let log = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-    let mut fuzz = Command::new(binaries.join(target));
+    let mut fuzz = Command::new(binaries.join(name));
     fuzz.current_dir(root())
         .arg(found)
-        .arg(format!("fuzz/corpus/{target}"))
-        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("fuzz/corpus/{name}"))
         .arg(format!(
-            "-artifact_prefix={}/{target}-",
+            "-artifact_prefix={}/{name}-",
             folder("artifacts").display()
         ))
         .stderr(log);
+    match effort {
+        Effort::Seconds(seconds) => fuzz.arg(format!("-max_total_time={seconds}")),
+        Effort::SameRuns => fuzz.arg("-seed=1").arg(format!("-runs={runs_in_test}")),
+    };
     if Path::new(MEMORY).is_dir() {
         fuzz.env("TMPDIR", MEMORY);
     }
-    fuzz.spawn().map_err(|error| format!("fuzz {target}: {error}"))
+    fuzz.spawn().map_err(|error| format!("fuzz {name}: {error}"))
 }
 
 /// Waits for it; what it says last is how much it has tried, or what it has found.

@@ -133,9 +133,11 @@ fn put_time(out: &mut Vec<u8>, time: SystemTime) {
         Ok(after) => (after.as_secs() as i64, after.subsec_nanos()),
         Err(before) => {
             let before = before.duration();
+            // Subtracted from zero: what i64::MIN stands for has no negative.
+            let seconds = 0_i64.saturating_sub_unsigned(before.as_secs());
             match before.subsec_nanos() {
-                0 => (-(before.as_secs() as i64), 0),
-                nanos => (-(before.as_secs() as i64) - 1, 1_000_000_000 - nanos),
+                0 => (seconds, 0),
+                nanos => (seconds.saturating_sub(1), 1_000_000_000 - nanos),
             }
         }
     };
@@ -197,6 +199,8 @@ mod tests {
             Duration::from_nanos(1),
             Duration::from_secs(1),
             Duration::new(5, 999_999_999),
+            Duration::from_secs(i64::MAX.unsigned_abs()),
+            Duration::from_secs(i64::MIN.unsigned_abs()), // the first time that Linux can name
         ] {
             let time = UNIX_EPOCH - before;
             let meta = CacheMeta::new(time, time, 0, 0, ResponseHead::builder(200).build().unwrap());
