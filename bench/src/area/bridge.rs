@@ -84,7 +84,12 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
     for contender in field.through_pingora() {
         contender.store(count, &body)?;
     }
-    let (all, through_pingora) = (field.all(), field.through_pingora());
+    // It has whatever is looked up, and nothing can be written to it.
+    let floor = contender(Pingora::types_alone(2 * count, body)?);
+    let (mut all, through_pingora) = (field.all(), field.through_pingora());
+    all.push(&floor);
+    let mut that_read = through_pingora.clone();
+    that_read.push(&floor);
     let ask = |operation, concurrency, room_bytes, contenders: &[&AnyContender]| {
         contest(
             AREA,
@@ -99,7 +104,7 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
         measured.extend(ask(Operation::Hit, threads, u64::MAX, &all));
     }
     let one = Concurrency::Threads(1);
-    measured.extend(ask(Operation::Range, one, u64::MAX, &through_pingora));
+    measured.extend(ask(Operation::Range, one, u64::MAX, &that_read));
     if size == SIZES[0] {
         measured.extend(ask(Operation::Miss, one, u64::MAX, &through_pingora));
         measured.extend(ask(Operation::UpdateMeta, one, FILL_ROOM_BYTES, &through_pingora));

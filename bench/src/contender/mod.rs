@@ -1,6 +1,7 @@
 //! Who is measured: one interface over storages, caches, stores and bare system calls.
 
 pub mod files;
+mod floor;
 #[cfg(feature = "peers")]
 pub mod foyer;
 pub mod memory;

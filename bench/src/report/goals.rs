@@ -17,6 +17,8 @@ pub struct Goal {
     pub value: Value,
     /// What it should be.
     pub bound: Bound,
+    /// What it would be with the least work that there can be in place of ours, where that is measured.
+    pub at_best: Option<Value>,
 }
 
 /// What a goal looks at.
@@ -130,14 +132,23 @@ impl Pick {
 
 /// Every goal with what was measured.
 pub fn table(figures: &[&Figure]) -> Vec<Vec<String>> {
-    let mut rows = vec![["goal", "measured", "reached"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["goal", "measured", "reached", "at best"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for goal in goals() {
         let (value, reached) = match goal.standing(figures) {
             Standing::Reached(value) => (words::value(value, goal.unit()), "yes"),
             Standing::Missed(value) => (words::value(value, goal.unit()), "NO"),
             Standing::Unknown => ("–".to_owned(), "not measured"),
         };
-        rows.push(vec![goal.what, value, reached.to_owned()]);
+        let at_best = goal
+            .at_best
+            .as_ref()
+            .and_then(|value| value.measured(figures))
+            .map_or(String::new(), |value| words::value(value, goal.unit()));
+        rows.push(vec![goal.what, value, reached.to_owned(), at_best]);
     }
     rows
 }

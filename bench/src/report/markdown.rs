@@ -8,7 +8,8 @@ pub(super) fn page(report: &Report) -> String {
         above 1, it takes less time or memory, or does more.\n"
         .to_owned();
     text += &plots(report, "");
-    text += "\n## Goals\n\n";
+    text += "\n## Goals\n\n*At best*: what it would be with the least work that there can be in place of ours: no storage behind \
+        pingora's trait (its own types alone), a verified read alone, a request that is passed on and not stored.\n\n";
     text += &words::markdown(&goals::table(&report.figures()), 1);
     for (name, area) in &report.areas {
         text += &format!(

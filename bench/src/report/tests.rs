@@ -38,6 +38,13 @@ fn sample() -> Report {
         measured.push(figure("bridge", "hit", size, "forebay-memory", &[400.0; 3]));
         measured.push(figure(
             "bridge",
+            "hit",
+            size,
+            "pingora's types alone",
+            &[500.0; 3],
+        ));
+        measured.push(figure(
+            "bridge",
             "range",
             size,
             "forebay-memory, bridge",
@@ -116,6 +123,10 @@ fn goals_are_reached_missed_or_not_measured() {
         of("bridge: at most 1.5 µs on a hit in memory"),
         ("600 ns".into(), "yes".into())
     );
+    let bounded = table
+        .iter()
+        .find(|row| row[0].contains("hit of 1 KiB at least 4"));
+    assert_eq!(bounded.unwrap()[3], "20.0");
     assert_eq!(of("never slower"), ("10.0".into(), "yes".into()));
     assert_eq!(of("range of 1 KiB"), ("–".into(), "not measured".into()));
 }
@@ -156,8 +167,8 @@ fn plots_have_a_mark_for_every_figure_and_a_title() {
     let report = sample();
     let plots: BTreeMap<_, _> = plot::all(&report.figures()).into_iter().collect();
     let hits = &plots["bridge-hit.svg"];
-    assert_eq!(hits.matches("<circle").count(), 9);
-    assert_eq!(hits.matches("<polyline").count(), 3);
+    assert_eq!(hits.matches("<circle").count(), 12);
+    assert_eq!(hits.matches("<polyline").count(), 4);
     assert!(plots["bridge-memory-ratios.svg"].contains(">1000×</text>"));
     assert!(
         plots
