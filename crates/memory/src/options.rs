@@ -27,7 +27,8 @@ const OBJECTS_PER_SHARD_MIN: u64 = 2;
 const SHARDS_MAX: u64 = 64;
 
 impl MemoryOptions {
-    /// A storage that holds `capacity_bytes` of stored entries: keys, metas, bodies and bookkeeping.
+    /// A storage that holds `capacity_bytes` of stored entries: keys, metas, bodies and bookkeeping. The hashes of keys
+    /// that were evicted lately come on top, about one percent.
     pub fn new(capacity_bytes: u64) -> Self {
         MemoryOptions {
             capacity_bytes,

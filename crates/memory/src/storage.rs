@@ -20,7 +20,7 @@ use std::time::SystemTime;
 
 /// A storage in memory, bounded in bytes, streaming and seekable. Made by [`MemoryOptions`](crate::MemoryOptions).
 ///
-/// What is evicted is the storage's own choice (S3-FIFO, by weight); it needs no eviction manager beside it. Entries
+/// What is evicted is the storage's own choice (CLOCK-Pro, by weight); it needs no eviction manager beside it. Entries
 /// that open handlers read stay in memory until the last of these is dropped, also if they were purged or evicted.
 #[derive(Clone)]
 pub struct MemoryStorage {
@@ -38,8 +38,10 @@ pub(crate) struct Shared {
     next_id: AtomicU64,
 }
 
-/// What the cache sizes its tables for; it grows beyond where entries are smaller.
-const TYPICAL_ENTRY_BYTES: u64 = 16 << 10;
+/// What the cache is sized for, and so how much it remembers of what it has evicted; smaller entries make it grow.
+const TYPICAL_ENTRY_BYTES: u64 = 8 << 10;
+/// How many evicted keys are remembered for each entry of that size: a key that comes back stays.
+const GHOSTS_PER_ENTRY: f64 = 0.75;
 const ENTRIES_PER_SHARD_MIN: u64 = 32; // with fewer expected, quick_cache makes fewer shards
 
 impl MemoryStorage {
@@ -51,6 +53,7 @@ impl MemoryStorage {
             .shards(limits.shards as usize)
             .weight_capacity(limits.capacity_bytes / limits.shards * limits.shards)
             .estimated_items_capacity(entries_expected as usize)
+            .ghost_allocation(GHOSTS_PER_ENTRY)
             .build()
             .map_err(|error| ErrorKind::Misuse.because("limits of a memory storage", error))?;
         let evictions = CountEvictions(counters.clone());

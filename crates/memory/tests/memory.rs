@@ -180,6 +180,36 @@ async fn what_was_admitted_is_there_or_counted_as_evicted() {
     assert_eq!(stats.evicted, 100 - stats.entries);
 }
 
+/// Among the evicted keys that it remembers there must be room for those of a new working set.
+#[tokio::test]
+async fn after_a_change_what_half_of_the_capacity_holds_is_kept() {
+    let storage = MemoryOptions::new(16 * MIB as u64)
+        .max_object_bytes(8 * MIB as u64)
+        .build()
+        .unwrap();
+    let body = Bytes::from(vec![1; 8 << 10]);
+    let look_up_or_write = async |name| {
+        let found = storage.lookup(&key(name), &SpanHandle::none()).await.unwrap();
+        if found.is_none() {
+            write(&storage, name, std::slice::from_ref(&body)).await.unwrap();
+        }
+        found.is_some()
+    };
+    for _ in 0..3 {
+        for name in 0..1800 {
+            look_up_or_write(name).await;
+        }
+    }
+    let mut hits = 0;
+    for _ in 0..20 {
+        hits = 0;
+        for name in 10_000..11_000 {
+            hits += usize::from(look_up_or_write(name).await);
+        }
+    }
+    assert_eq!(hits, 1000, "of the last round");
+}
+
 #[tokio::test]
 async fn a_hit_shares_the_stored_bytes() {
     let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
