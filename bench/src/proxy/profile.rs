@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const SIZE_BYTES: usize = 1 << 10;
+/// The smallest and the largest bodies of the level.
+const SIZES: [usize; 2] = [1 << 10, 1 << 20];
 const CONNECTIONS: usize = 32;
 const LOAD_SECONDS: u64 = 7;
 const SAMPLED_SECONDS: u64 = 4;
@@ -53,7 +54,7 @@ const OWNERS: [(&str, &[&str]); 6] = [
     ("threads and the rest", &[""]),
 ];
 
-/// The shares as a Markdown table, of hits and of fills of 1 KiB.
+/// The shares as a Markdown table, of hits and of fills, of small and of large bodies.
 ///
 /// # Errors
 /// Where `perf` or `wrk` is not installed, or the proxies cannot be built or loaded.
@@ -63,24 +64,32 @@ pub fn table() -> Result<String, String> {
     }
     ours::build()?;
     let origin = Origin::start().map_err(|error| error.to_string())?;
-    let head = ["1 KiB", "proxy"]
+    let head = ["size", "work", "proxy"]
         .into_iter()
         .chain(OWNERS.map(|(owner, _)| owner));
     let mut rows = vec![head.map(str::to_owned).collect::<Vec<_>>()];
-    for load in [Load::HitOne, Load::MissesWhenFull] {
-        let scenario = Scenario {
-            load,
-            size_bytes: SIZE_BYTES,
-            connections: CONNECTIONS,
-        };
-        for kind in CONTENDERS {
-            let shares = shares(kind, &scenario, &origin)?;
-            let mut row = vec![scenario.name().to_owned(), kind.name().to_owned()];
-            row.extend(shares.map(|share| format!("{:.0} %", share * 100.0)));
-            rows.push(row);
+    for size_bytes in SIZES {
+        for load in [Load::HitOne, Load::MissesWhenFull] {
+            let scenario = Scenario {
+                load,
+                size_bytes,
+                connections: CONNECTIONS,
+            };
+            for kind in CONTENDERS {
+                eprintln!(
+                    "profile: {}, {size_bytes} bytes, {}",
+                    scenario.name(),
+                    kind.name()
+                );
+                let shares = shares(kind, &scenario, &origin)?;
+                let size = words::size(size_bytes as u64);
+                let mut row = vec![size, scenario.name().to_owned(), kind.name().to_owned()];
+                row.extend(shares.map(|share| format!("{:.0} %", share * 100.0)));
+                rows.push(row);
+            }
         }
     }
-    Ok(words::markdown(&rows, 2))
+    Ok(words::markdown(&rows, 3))
 }
 
 fn shares(kind: Kind, scenario: &Scenario, origin: &Origin) -> Result<[f64; OWNERS.len()], String> {
