@@ -82,7 +82,17 @@ fn crate_manifest(path: &str, manifest: &Table, found: &mut Vec<String>) {
         }
         from_workspace(path, &dependency, &spec, found);
     }
-    for (dependency, spec) in of("dev-dependencies").into_iter().chain(of("build-dependencies")) {
+    for (dependency, spec) in of("dev-dependencies") {
+        if !dependency.starts_with("forebay-") {
+            from_workspace(path, &dependency, &spec, found);
+        } else if spec.get("path").is_none() || spec.get("version").is_some() {
+            found.push(format!(
+                "{path}: {dependency} is for tests: name it by its path alone. Our crates test each other in circles, \
+                 which cannot be published; what has no version is left out of a package"
+            ));
+        }
+    }
+    for (dependency, spec) in of("build-dependencies") {
         from_workspace(path, &dependency, &spec, found);
     }
     if manifest.get("lints").and_then(|l| l.get("workspace")) != Some(&Value::Boolean(true)) {
