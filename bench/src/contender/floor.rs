@@ -14,14 +14,14 @@ use std::hint::black_box;
 
 /// Has one object under every key. It hashes the key, since every storage must, and makes the meta that pingora wants
 /// to own, by a clone of the head; the body is shared, in one piece. It finds nothing, counts nothing, and evicts nothing.
-pub struct Floor {
+pub(super) struct Floor {
     meta: CacheMeta,
     body: Bytes,
 }
 
 impl Floor {
     /// With this object.
-    pub fn new(meta: CacheMeta, body: Bytes) -> Self {
+    pub(super) fn new(meta: CacheMeta, body: Bytes) -> Self {
         Floor { meta, body }
     }
 

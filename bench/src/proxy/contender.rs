@@ -1,5 +1,6 @@
 //! A contender: a proxy that is started for the measurement from a directory of its own, and stopped after it.
 
+use super::scenario::Load;
 use super::{field, ours};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;
@@ -19,6 +20,8 @@ pub(super) enum Kind {
     ForebayMemory,
     ForebayDisk,
     MemCache,
+    /// `forebay-proxy` over a storage that keeps nothing.
+    Nothing,
     /// `forebay-proxy` with requests that bypass its cache.
     Off,
     Nginx,
@@ -28,10 +31,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 8] = [
+    pub(super) const ALL: [Kind; 9] = [
         Kind::ForebayMemory,
         Kind::ForebayDisk,
         Kind::MemCache,
+        Kind::Nothing,
         Kind::Off,
         Kind::Nginx,
         Kind::Varnish,
@@ -44,6 +48,7 @@ impl Kind {
             Kind::ForebayMemory => "forebay-proxy in memory",
             Kind::ForebayDisk => "forebay-proxy on disk",
             Kind::MemCache => "the same proxy with MemCache",
+            Kind::Nothing => "the same proxy, nothing kept",
             Kind::Off => "the same proxy without cache",
             Kind::Nginx => "nginx",
             Kind::Varnish => "Varnish",
@@ -53,13 +58,23 @@ impl Kind {
     }
 
     pub(super) fn caches(self) -> bool {
-        self != Kind::Off
+        !matches!(self, Kind::Off | Kind::Nothing)
+    }
+
+    /// Without a cache a range is the origin's to serve, and ours serves none; what keeps nothing has fills alone.
+    pub(super) fn takes_part_in(self, load: Load) -> bool {
+        match self {
+            Kind::Off => load != Load::Range,
+            Kind::Nothing => load.misses(),
+            _ => true,
+        }
     }
 
     /// What a reader of its fills has to know.
     pub(super) fn note_on_fills(self, is_full: bool) -> Option<&'static str> {
         match self {
             Kind::Off => Some("passed on, not stored"),
+            Kind::Nothing => Some("a fill beside its storage"),
             Kind::MemCache if is_full => Some("has no bound, and is never full"),
             _ => None,
         }
@@ -78,7 +93,8 @@ impl Kind {
     fn program(self) -> Result<PathBuf, String> {
         match self {
             Kind::ForebayMemory | Kind::ForebayDisk | Kind::Off => ours::proxy(),
-            Kind::MemCache => ours::memcache_proxy(),
+            Kind::MemCache => ours::over("memcache"),
+            Kind::Nothing => ours::over("nothing"),
             Kind::Nginx => installed("nginx", "nginx-light"),
             Kind::Varnish => installed("varnishd", "varnish"),
             Kind::TrafficServer => installed("traffic_server", "trafficserver"),
@@ -118,7 +134,7 @@ impl Contender {
             directory: directory.path(),
         };
         let mut command = match kind {
-            Kind::ForebayMemory | Kind::Off | Kind::MemCache => Ok(ours::in_memory(&site)),
+            Kind::ForebayMemory | Kind::Off | Kind::MemCache | Kind::Nothing => Ok(ours::in_memory(&site)),
             Kind::ForebayDisk => Ok(ours::on_disk(&site)),
             Kind::Nginx => field::nginx(&site),
             Kind::Varnish => Ok(field::varnish(&site)),

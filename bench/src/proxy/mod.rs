@@ -137,10 +137,9 @@ impl Bench {
     /// Verifies every contender, then goes round them: A B C A B C …
     fn measure_scenario(&mut self, scenario: &Scenario, contenders: &[Contender]) {
         let mut entered: Vec<(&Contender, Figures)> = Vec::new();
-        // Without a cache a range is the origin's to serve, and ours serves none.
         let meant = contenders
             .iter()
-            .filter(|contender| contender.kind.caches() || scenario.load != Load::Range);
+            .filter(|contender| contender.kind.takes_part_in(scenario.load));
         for contender in meant {
             let is_full = scenario.load == Load::MissesWhenFull;
             let note = scenario

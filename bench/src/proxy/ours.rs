@@ -1,14 +1,14 @@
-//! Our proxy, and the same proxy over pingora's `MemCache`.
+//! Our proxy, and the same proxy over other storages.
 
 use super::contender::Site;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Builds both programs, with progress.
+/// Builds all of them, with progress.
 pub(super) fn build() -> Result<(), String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--release", "--package", "forebay-proxy"]);
-    cargo.args(["--bins", "--example", "memcache"]);
+    cargo.args(["--bins", "--example", "memcache", "--example", "nothing"]);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     match cargo.status() {
         Ok(status) if status.success() => Ok(()),
@@ -21,8 +21,9 @@ pub(super) fn proxy() -> Result<PathBuf, String> {
     built("forebay-proxy")
 }
 
-pub(super) fn memcache_proxy() -> Result<PathBuf, String> {
-    built("examples/memcache")
+/// The proxy over another storage: an example of its crate.
+pub(super) fn over(example: &str) -> Result<PathBuf, String> {
+    built(&format!("examples/{example}"))
 }
 
 pub(super) fn in_memory(site: &Site<'_>) -> Command {
