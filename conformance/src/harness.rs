@@ -103,6 +103,13 @@ pub struct KnownFailure {
     pub reason: &'static str,
 }
 
+impl KnownFailure {
+    /// With a reason.
+    pub const fn new(rule: RuleId, reason: &'static str) -> Self {
+        KnownFailure { rule, reason }
+    }
+}
+
 /// What a backend declares. All else is read from the storage itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Capabilities {

@@ -38,100 +38,96 @@ impl Harness for GrapsusHybrid {
 }
 
 const KNOWN_FAILURES: &[KnownFailure] = &[
-    known(
+    KnownFailure::new(
         RuleId::LookupSelfHeal,
         "bodies have no checksum and no length: a flipped bit is served, and so is a body that was cut",
     ),
-    known(
+    KnownFailure::new(
         RuleId::ReadNonempty,
         "the chunk of an empty body is `Some` of no bytes",
     ),
-    known(
+    KnownFailure::new(
         RuleId::ReadBounded,
         "a body is read into one buffer and is one chunk, whatever its size",
     ),
-    known(
+    KnownFailure::new(
         RuleId::SeekOpenEnd,
         "the end of the range before outlives it: `seek(a, None)` does not reset `range_end`",
     ),
-    known(RuleId::SeekEmpty, "`seek` to the end of the body is an error"),
-    known(
+    KnownFailure::new(RuleId::SeekEmpty, "`seek` to the end of the body is an error"),
+    KnownFailure::new(
         RuleId::SeekInvalid,
         "an end before the start is taken, and the read slices backwards",
     ),
-    known(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
-    known(
+    KnownFailure::new(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
+    KnownFailure::new(
         RuleId::SeekMultipart,
         "consequence of SEEK-OPEN-END and SEEK-EMPTY",
     ),
-    known(
+    KnownFailure::new(
         RuleId::WriteAfterEof,
         "`write_body` after eof panics in the memory tier, pingora's `MemCache`: `already EOF`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::WriteSize,
         "the weight is the body alone, so an empty body is `Created(0)`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::StreamTag,
         "`lookup_streaming_write` is not passed on to the memory tier: the tag is ignored, and any live write will do",
     ),
-    known(RuleId::StreamTagUnknown, "as STREAM-TAG"),
-    known(
+    KnownFailure::new(RuleId::StreamTagUnknown, "as STREAM-TAG"),
+    KnownFailure::new(
         RuleId::StreamPrefix,
         "consequence of STREAM-TAG: a follower by tag reads another writer's body",
     ),
-    known(
+    KnownFailure::new(
         RuleId::StreamAbort,
         "as in pingora's `MemCache`: a truncated body ends with a clean `None`, \
          https://github.com/cloudflare/pingora/issues/932",
     ),
-    known(RuleId::StreamMeta, "consequence of STREAM-TAG"),
-    known(
+    KnownFailure::new(RuleId::StreamMeta, "consequence of STREAM-TAG"),
+    KnownFailure::new(
         RuleId::PurgeGone,
         "an eviction leaves the copy on disk, which the next lookup finds: by its design, a demotion",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PurgeResult,
         "as in pingora's `MemCache`: what a dropped write leaves behind is taken for an entry",
     ),
-    known(RuleId::PurgeExactKey, "consequence of PURGE-GONE"),
-    known(
+    KnownFailure::new(RuleId::PurgeExactKey, "consequence of PURGE-GONE"),
+    KnownFailure::new(
         RuleId::PurgeLive,
         "as in pingora's `MemCache`: `finish` after a purge panics",
     ),
-    known(RuleId::PurgeRewrite, "consequence of PURGE-LIVE"),
-    known(
+    KnownFailure::new(RuleId::PurgeRewrite, "consequence of PURGE-LIVE"),
+    KnownFailure::new(
         RuleId::UpdateAbsent,
         "`update_meta` of an absent key writes a meta without a body to disk, and is `true`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PersistCorrupt,
         "as LOOKUP-SELF-HEAL: what is damaged is served",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PersistForeign,
         "a directory that is in use is opened a second time",
     ),
-    known(RuleId::ModelSequence, "consequence of UPDATE-ABSENT"),
-    known(RuleId::ModelSchedule, "consequence of PURGE-LIVE and the others"),
+    KnownFailure::new(RuleId::ModelSequence, "consequence of UPDATE-ABSENT"),
+    KnownFailure::new(RuleId::ModelSchedule, "consequence of PURGE-LIVE and the others"),
 ];
 
 /// Files are written by tasks that go on when the call that asked for them is dropped.
 const KNOWN_RACES: &[KnownFailure] = &[
-    known(
+    KnownFailure::new(
         RuleId::WriteCancel,
         "a `finish` that was dropped goes on, and may come after the next write of the key, which it replaces",
     ),
-    known(
+    KnownFailure::new(
         RuleId::UpdateRace,
         "an `update_meta` may come after a newer write: its old meta stands before the new body",
     ),
 ];
-
-const fn known(rule: RuleId, reason: &'static str) -> KnownFailure {
-    KnownFailure { rule, reason }
-}
 
 fn main() -> ExitCode {
     forebay_conformance::main(GrapsusHybrid)

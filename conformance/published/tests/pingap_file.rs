@@ -29,71 +29,67 @@ impl Harness for PingapFile {
 }
 
 const KNOWN_FAILURES: &[KnownFailure] = &[
-    known(
+    KnownFailure::new(
         RuleId::LookupVariance,
         "entries lie in a folder by the key's user tag, which pingora keeps out of its hash: with another tag, a miss",
     ),
-    known(
+    KnownFailure::new(
         RuleId::LookupUnused,
         "consequence of PURGE-RESULT, by which the check sees the entry",
     ),
-    known(RuleId::LookupCancel, "consequence of PURGE-RESULT"),
-    known(
+    KnownFailure::new(RuleId::LookupCancel, "consequence of PURGE-RESULT"),
+    KnownFailure::new(
         RuleId::LookupSelfHeal,
         "bodies have no checksum and no length: a flipped bit is served, and so is a body that was cut",
     ),
-    known(
+    KnownFailure::new(
         RuleId::ReadNonempty,
         "the chunk of an empty body is `Some` of no bytes",
     ),
-    known(
+    KnownFailure::new(
         RuleId::SeekOpenEnd,
         "the end of the range before outlives it: `seek(a, None)` does not reset `range_end`",
     ),
-    known(RuleId::SeekEmpty, "`seek` to the end of the body is an error"),
-    known(RuleId::SeekInvalid, "an end before the start is taken"),
-    known(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
-    known(
+    KnownFailure::new(RuleId::SeekEmpty, "`seek` to the end of the body is an error"),
+    KnownFailure::new(RuleId::SeekInvalid, "an end before the start is taken"),
+    KnownFailure::new(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
+    KnownFailure::new(
         RuleId::SeekMultipart,
         "consequence of SEEK-OPEN-END and SEEK-EMPTY",
     ),
-    known(
+    KnownFailure::new(
         RuleId::WriteAfterEof,
         "`write_body` after eof is taken, and becomes part of the body",
     ),
-    known(
+    KnownFailure::new(
         RuleId::WriteSize,
         "the weight is the body alone, so an empty body is `Created(0)`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PurgeResult,
         "the file is removed, and the answer is that there was none",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PurgeLive,
         "a write that was purged meanwhile is admitted at `finish`",
     ),
-    known(RuleId::PurgeCancel, "consequence of PURGE-RESULT"),
-    known(
+    KnownFailure::new(RuleId::PurgeCancel, "consequence of PURGE-RESULT"),
+    KnownFailure::new(
         RuleId::UpdateAbsent,
         "`update_meta` of an absent key is an error: `no meta found`",
     ),
-    known(RuleId::UpdateRace, "consequence of UPDATE-ABSENT"),
-    known(
+    KnownFailure::new(RuleId::UpdateRace, "consequence of UPDATE-ABSENT"),
+    KnownFailure::new(
         RuleId::PersistCorrupt,
         "a file with a damaged meta is an error of every lookup of its key, for good",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PersistForeign,
         "a directory that is in use is opened a second time",
     ),
-    known(RuleId::ModelSequence, "consequence of WRITE-SIZE and the others"),
-    known(RuleId::ModelSchedule, "consequence of PURGE-RESULT"),
+    KnownFailure::new(RuleId::ModelSequence, "consequence of WRITE-SIZE and the others"),
+    KnownFailure::new(RuleId::ModelSchedule, "consequence of PURGE-RESULT"),
 ];
-
-const fn known(rule: RuleId, reason: &'static str) -> KnownFailure {
-    KnownFailure { rule, reason }
-}
 
 fn main() -> ExitCode {
     forebay_conformance::main(PingapFile)

@@ -16,10 +16,10 @@ pub(crate) fn judge(name: &str) -> ExitCode {
 
 struct Subject(String);
 
-const PURGES_HANG: &[KnownFailure] = &[KnownFailure {
-    rule: RuleId::PurgeResult,
-    reason: "purges hang, https://example.com/1",
-}];
+const PURGES_HANG: &[KnownFailure] = &[KnownFailure::new(
+    RuleId::PurgeResult,
+    "purges hang, https://example.com/1",
+)];
 #[async_trait]
 impl Harness for Subject {
     fn name(&self) -> &str {

@@ -3,83 +3,79 @@
 use forebay_conformance::{KnownFailure, RuleId};
 
 pub(crate) const KNOWN_FAILURES: &[KnownFailure] = &[
-    known(
+    KnownFailure::new(
         RuleId::ReadNonempty,
         "the chunk of an empty body, and an empty range, is `Some` of no bytes",
     ),
-    known(
+    KnownFailure::new(
         RuleId::ReadBounded,
         "a body is copied into one chunk, whatever its size",
     ),
-    known(
+    KnownFailure::new(
         RuleId::SeekOpenEnd,
         "the end of the range before outlives it: `seek(a, None)` does not reset `range_end`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::SeekEmpty,
         "`seek` to the end of the body is an error, so no range of an empty body can be read",
     ),
-    known(
+    KnownFailure::new(
         RuleId::SeekInvalid,
         "an end before the start is taken, and the read panics on a backwards slice",
     ),
-    known(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
-    known(
+    KnownFailure::new(RuleId::SeekAgain, "consequence of SEEK-OPEN-END"),
+    KnownFailure::new(
         RuleId::SeekMultipart,
         "consequence of SEEK-OPEN-END and SEEK-EMPTY",
     ),
-    known(
+    KnownFailure::new(
         RuleId::WriteAfterEof,
         "`write_body` after eof panics: `already EOF`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::WriteSize,
         "the weight is the body alone, so an empty body is `Created(0)`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::StreamTag,
         "`lookup_streaming_write` panics once the key was purged: the tag is looked for below the key",
     ),
-    known(
+    KnownFailure::new(
         RuleId::StreamTagUnknown,
         "a tag that is unknown, or of another length than eight bytes, is a panic",
     ),
-    known(
+    KnownFailure::new(
         RuleId::StreamTagNone,
         "`lookup_streaming_write` without a tag is a panic",
     ),
-    known(
+    KnownFailure::new(
         RuleId::StreamAbort,
         "a dropped writer looks like one that is done: the truncated body ends with a clean `None`, \
          https://github.com/cloudflare/pingora/issues/932",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PurgeResult,
         "a dropped write leaves an empty map behind, which a purge takes for an entry",
     ),
-    known(
+    KnownFailure::new(
         RuleId::PurgeLive,
         "`finish` after a purge panics: it unwraps the write's place in the map, which the purge took",
     ),
-    known(RuleId::PurgeRewrite, "consequence of PURGE-LIVE"),
-    known(
+    KnownFailure::new(RuleId::PurgeRewrite, "consequence of PURGE-LIVE"),
+    KnownFailure::new(
         RuleId::UpdateAbsent,
         "`update_meta` of an absent key panics: `no meta found`",
     ),
-    known(
+    KnownFailure::new(
         RuleId::UpdateRace,
         "consequence of UPDATE-ABSENT: a purge between the two is a panic",
     ),
-    known(
+    KnownFailure::new(
         RuleId::ModelSequence,
         "consequence of the others: the shortest sequence is a start and a finish, WRITE-SIZE",
     ),
-    known(
+    KnownFailure::new(
         RuleId::ModelSchedule,
         "consequence of STREAM-TAG-UNKNOWN: the tag of a write that was finished meanwhile is a panic",
     ),
 ];
-
-const fn known(rule: RuleId, reason: &'static str) -> KnownFailure {
-    KnownFailure { rule, reason }
-}

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{body, find, get, open, put, read};
+use common::{body, copy_dir, find, get, open, put, read};
 use forebay_disk::DiskStorage;
 use std::collections::HashSet;
 use std::fs;
@@ -37,19 +37,6 @@ fn log_inodes(dir: &Path) -> HashSet<u64> {
     segments
         .map(|segment| fs::metadata(segment.unwrap().path().join("log")).unwrap().ino())
         .collect()
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 #[tokio::test]

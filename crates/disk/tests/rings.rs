@@ -48,19 +48,6 @@ async fn promoted(store: &DiskStorage, dir: &Path, names: &[&str]) {
     assert!(segments(dir, true) > 0);
 }
 
-fn copy_dir(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_dir(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
 #[tokio::test]
 async fn what_is_read_on_probation_outlives_a_scan_and_what_is_not_does_not() {
     let dir = tempfile::tempdir().unwrap();

@@ -119,3 +119,17 @@ pub(crate) fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     found.sort();
     found
 }
+
+/// A directory and all below it, as they are now.
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
