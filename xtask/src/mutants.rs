@@ -28,9 +28,10 @@ pub(crate) fn command(args: &[String]) -> Step {
     // Figures of an earlier run must not stand for this one.
     let _ = std::fs::remove_dir_all(folder.join("mutants.out"));
     let output = folder.to_string_lossy();
-    let mut whole = "mutants --package forebay-memory --package forebay-live --profile mutants"
-        .split(' ')
-        .collect::<Vec<_>>();
+    let mut whole =
+        "mutants --package forebay-memory --package forebay-live --features metrics --profile mutants"
+            .split(' ')
+            .collect::<Vec<_>>();
     // The judges. The suite is a target of the memory crate, so that nothing is linked that tests other storages.
     whole.extend(["--test-package", "forebay-live,forebay-memory"]);
     // Without a run on what is not mutated: `cargo xtask test` does that.

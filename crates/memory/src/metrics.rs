@@ -58,22 +58,28 @@ mod tests {
     use metrics::{
         Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString,
     };
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::{Arc, Mutex};
 
-    /// What it is told, by name and label.
+    /// What it is told, by kind, name and label, and what it was told about, by kind and name.
     #[derive(Clone, Default)]
-    struct Told(Arc<Mutex<BTreeMap<String, f64>>>);
+    struct Told {
+        numbers: Arc<Mutex<BTreeMap<String, f64>>>,
+        described: Arc<Mutex<BTreeSet<String>>>,
+    }
 
     struct Number(Told, String);
 
     impl Told {
-        fn number(&self, key: &Key) -> Arc<Number> {
+        fn number(&self, kind: &str, key: &Key) -> Arc<Number> {
             let labels: Vec<_> = key.labels().map(|label| label.value()).collect();
-            Arc::new(Number(
-                self.clone(),
-                [&[key.name()], &labels[..]].concat().join(" "),
-            ))
+            let name = [&[kind, key.name()], &labels[..]].concat().join(" ");
+            Arc::new(Number(self.clone(), name))
+        }
+
+        fn describe(&self, kind: &str, name: &KeyName) {
+            let name = format!("{kind} {}", name.as_str());
+            self.described.lock().unwrap().insert(name);
         }
     }
 
@@ -88,19 +94,23 @@ mod tests {
         fn increment(&self, _: f64) {}
         fn decrement(&self, _: f64) {}
         fn set(&self, value: f64) {
-            self.0.0.lock().unwrap().insert(self.1.clone(), value);
+            self.0.numbers.lock().unwrap().insert(self.1.clone(), value);
         }
     }
 
     impl Recorder for Told {
-        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_counter(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
+            self.describe("counter", &name);
+        }
+        fn describe_gauge(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
+            self.describe("gauge", &name);
+        }
         fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
         fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-            Counter::from_arc(self.number(key))
+            Counter::from_arc(self.number("counter", key))
         }
         fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-            Gauge::from_arc(self.number(key))
+            Gauge::from_arc(self.number("gauge", key))
         }
         fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
             Histogram::noop()
@@ -116,8 +126,11 @@ mod tests {
             MemoryStats::describe_metrics();
             stats.publish("main");
         });
-        let told = recorder.0.lock().unwrap();
-        assert_eq!(told["forebay_memory_capacity_bytes main"], f64::from(1 << 20));
+        let told = recorder.numbers.lock().unwrap();
+        assert_eq!(
+            told["gauge forebay_memory_capacity_bytes main"],
+            f64::from(1 << 20)
+        );
         let text = format!("{stats:?}");
         let names: Vec<_> = text
             .split(['{', ','])
@@ -125,8 +138,12 @@ mod tests {
             .collect();
         assert_eq!(told.len(), names.len());
         for name in names {
-            let is_told = |ending| told.contains_key(&format!("forebay_memory_{name}{ending} main"));
-            assert!(is_told("") || is_told("_total"), "{name}");
+            let is_told = |kind, ending| {
+                let metric = format!("{kind} forebay_memory_{name}{ending}");
+                let is_described = recorder.described.lock().unwrap().contains(&metric);
+                told.contains_key(&format!("{metric} main")) && is_described
+            };
+            assert!(is_told("gauge", "") || is_told("counter", "_total"), "{name}");
         }
     }
 }
