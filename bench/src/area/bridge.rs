@@ -84,8 +84,8 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
     for contender in field.through_pingora() {
         contender.store(count, &body)?;
     }
-    // It has whatever is looked up, and nothing can be written to it.
-    let floor = contender(Pingora::types_alone(2 * count, body)?);
+    // It has what is looked up, and nothing can be written to it.
+    let floor = contender(Pingora::types_alone(count, body)?);
     let (mut all, through_pingora) = (field.all(), field.through_pingora());
     all.push(&floor);
     let mut that_read = through_pingora.clone();

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_cache::key::CacheHashKey;
+use pingora_cache::key::{CacheHashKey, HashBinary};
 use pingora_cache::storage::{
     HandleHit, HitHandler, MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Storage,
 };
@@ -10,23 +10,23 @@ use pingora_cache::trace::SpanHandle;
 use pingora_cache::{CacheKey, CacheMeta};
 use pingora_error::{Error, ErrorType, Result};
 use std::any::Any;
-use std::hint::black_box;
+use std::collections::HashMap;
 
-/// Has one object under every key. It hashes the key, since every storage must, and makes the meta that pingora wants
-/// to own, by a clone of the head; the body is shared, in one piece. It finds nothing, counts nothing, and evicts nothing.
+/// Has objects from the start, in a plain map. It hashes the key, since every storage must, and makes the meta that
+/// pingora wants to own, by a clone of the head; the body is shared, in one piece. It counts nothing and evicts nothing.
 pub(super) struct Floor {
-    meta: CacheMeta,
+    metas: HashMap<HashBinary, CacheMeta>,
     body: Bytes,
 }
 
 impl Floor {
-    /// With this object.
-    pub(super) fn new(meta: CacheMeta, body: Bytes) -> Self {
-        Floor { meta, body }
+    /// With these metas, all before the same body.
+    pub(super) fn new(metas: HashMap<HashBinary, CacheMeta>, body: Bytes) -> Self {
+        Floor { metas, body }
     }
 
     fn only_read<T>() -> Result<T> {
-        Error::e_explain(ErrorType::InternalError, "it has one object and takes no other")
+        Error::e_explain(ErrorType::InternalError, "it takes no other objects")
     }
 }
 
@@ -37,13 +37,15 @@ impl Storage for Floor {
         key: &CacheKey,
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
-        black_box(key.combined_bin());
+        let Some(known) = self.metas.get(&key.combined_bin()) else {
+            return Ok(None);
+        };
         let meta = CacheMeta::new(
-            self.meta.fresh_until(),
-            self.meta.created(),
-            self.meta.stale_while_revalidate_sec(),
-            self.meta.stale_if_error_sec(),
-            self.meta.response_header_copy(),
+            known.fresh_until(),
+            known.created(),
+            known.stale_while_revalidate_sec(),
+            known.stale_if_error_sec(),
+            known.response_header_copy(),
         );
         Ok(Some((meta, Box::new(FloorHit(self.body.clone())))))
     }

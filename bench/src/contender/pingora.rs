@@ -5,6 +5,7 @@ use super::{Operation, Pages, Subject};
 use crate::Failure;
 use crate::objects::{Keys, chunks, pingora_key, pingora_meta};
 use bytes::Bytes;
+use pingora_cache::key::CacheHashKey;
 use pingora_cache::storage::{HitHandler, PurgeTarget, PurgeType, Storage};
 use pingora_cache::trace::{Span, SpanHandle};
 use pingora_cache::{CacheKey, CacheMeta};
@@ -44,7 +45,9 @@ impl Pingora {
 
     /// No storage: the least that any behind pingora's trait could take for a hit, with this body under every key.
     pub fn types_alone(keys: u64, body: Bytes) -> Result<Self, Failure> {
-        let storage = Box::leak(Box::new(Floor::new(pingora_meta()?, body)));
+        let metas = (0..keys).map(|id| Ok((pingora_key(id).combined_bin(), pingora_meta()?)));
+        let metas = metas.collect::<Result<_, Failure>>()?;
+        let storage = Box::leak(Box::new(Floor::new(metas, body)));
         Self::bridged("pingora's types alone", storage, keys)
     }
 
