@@ -74,7 +74,9 @@ impl ToPingora {
     }
 
     fn meta(&self, ours: &CacheMeta, handler: &HitHandler) -> Result<PingoraMeta> {
-        let to_header = |head: &_, style| self.heads.get(handler.entry_id(), head, style);
+        // Who follows a write may be the only one who ever asks for it: nothing is kept for others, and nothing goes for it.
+        let id = handler.entry_id().filter(|_| !handler.is_stream_hit());
+        let to_header = |head: &_, style| self.heads.get(id, head, style);
         meta::to_pingora(ours, to_header)
     }
 
