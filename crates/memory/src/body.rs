@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_live::CHUNK_BYTES_MAX;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Chunks below this size are copied together when they are stored: each would cost as much beside its bytes.
 const SMALL_CHUNK_BYTES: usize = 16 << 10;
@@ -13,6 +14,7 @@ const ALLOCATION_BYTES: usize = 48;
 #[derive(Debug)]
 pub(crate) struct Body {
     chunks: Box<[Chunk]>,
+    was_found: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -31,7 +33,24 @@ impl Body {
         });
         Body {
             chunks: chunks.collect(),
+            was_found: AtomicBool::new(false),
         }
+    }
+
+    /// To be called whenever it is found: what is found again, and could lie in one piece, is copied into one. Each piece
+    /// is a call into the system for whoever sends it on; and what is found once only is not worth the copy.
+    pub(crate) fn found(&self) -> Option<Body> {
+        let is_scattered = self.chunks.len() > 1 && self.len() <= CHUNK_BYTES_MAX;
+        if !is_scattered || !self.was_found.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let mut run = self.chunks.iter().map(|chunk| chunk.bytes.clone()).collect();
+        let bytes = copy_together(&mut run, &mut self.len())?;
+        let end = bytes.len();
+        Some(Body {
+            chunks: [Chunk { end, bytes }].into(),
+            was_found: AtomicBool::new(true),
+        })
     }
 
     pub(crate) fn len(&self) -> usize {

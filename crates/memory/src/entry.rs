@@ -84,6 +84,25 @@ impl Entry {
         Entry::pack(self.id(), meta, encoded_meta, small_body, self.body().cloned())
     }
 
+    /// To be called whenever it is found: the same entry with its body in one piece, where that is due.
+    pub(crate) fn found(&self) -> Option<Self> {
+        let beside = self.beside.as_ref()?;
+        let body = beside.body.as_ref()?.found()?;
+        Some(Entry {
+            packed: self.packed.clone(),
+            beside: Some(Arc::new(Beside {
+                meta: beside.meta.clone(),
+                body: Some(Arc::new(body)),
+            })),
+        })
+    }
+
+    /// Whether it is the other's clone, and not the entry after an update, or another write's.
+    pub(crate) fn is_clone_of(&self, other: &Self) -> bool {
+        self.packed.as_ptr() == other.packed.as_ptr()
+            && self.beside.as_ref().map(Arc::as_ptr) == other.beside.as_ref().map(Arc::as_ptr)
+    }
+
     pub(crate) fn id(&self) -> CacheEntryId {
         let mut id = [0; ID_BYTES];
         id.copy_from_slice(&self.packed[..ID_BYTES]);

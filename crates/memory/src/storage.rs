@@ -103,11 +103,26 @@ impl MemoryStorage {
         (meta, Box::new(StreamHit::new(Follower::new(write), open)))
     }
 
-    fn stored_hit(&self, entry: Entry) -> (CacheMeta, HitHandler) {
+    fn stored_hit(&self, key: HashBinary, mut entry: Entry) -> (CacheMeta, HitHandler) {
         add(&self.shared.counters.hits, 1);
+        if let Some(in_one_piece) = entry.found() {
+            self.replace_clone(key, &entry, &in_one_piece);
+            entry = in_one_piece;
+        }
         let meta = entry.meta();
         let open = OpenHandler::new(&self.shared.counters);
         (meta, Box::new(StoredHit::new(entry, open)))
+    }
+
+    /// Puts an entry in the place of another, if that is still there.
+    fn replace_clone(&self, key: HashBinary, old: &Entry, new: &Entry) {
+        self.shared.writes.with_key(&key, |_| {
+            let stored = self.shared.entries.peek(&key);
+            if stored.is_some_and(|stored| stored.is_clone_of(old)) {
+                // Fails where the entry was evicted just now: then none is needed.
+                let _ = self.shared.entries.replace(key, new.clone(), true);
+            }
+        });
     }
 
     /// Removes what the target names. A stored entry's id is told before that of a write that was hidden with it.
@@ -161,7 +176,7 @@ impl Storage for MemoryStorage {
             return Ok(Some(self.stream_hit(write)));
         }
         match self.shared.entries.get(&key) {
-            Some(entry) => Ok(Some(self.stored_hit(entry))),
+            Some(entry) => Ok(Some(self.stored_hit(key, entry))),
             None => {
                 add(&self.shared.counters.misses, 1);
                 Ok(None)

@@ -210,6 +210,44 @@ async fn after_a_change_what_half_of_the_capacity_holds_is_kept() {
     assert_eq!(hits, 1000, "of the last round");
 }
 
+/// Each chunk is a write for whoever sends it.
+#[tokio::test]
+async fn what_is_found_again_comes_in_one_piece_up_to_a_mebibyte() {
+    const PIECE: usize = 64 << 10;
+    let chunks_of = |count: usize| (0..count).map(|at| Bytes::from(vec![at as u8; PIECE]));
+    for (count, first, later) in [(1, 1, 1), (3, 3, 1), (16, 16, 1), (17, 17, 17)] {
+        let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+        let chunks: Vec<_> = chunks_of(count).collect();
+        write(&storage, 1, &chunks).await.unwrap();
+        let resident_bytes = storage.stats().resident_bytes;
+        for expected in [first, later, later] {
+            let found = storage.lookup(&key(1), &SpanHandle::none()).await.unwrap();
+            let (_, mut hit) = found.unwrap();
+            let mut read = Vec::new();
+            while let Some(chunk) = hit.read_body().await.unwrap() {
+                read.push(chunk);
+            }
+            assert_eq!(read.len(), expected, "pieces of {count}");
+            assert!(read.concat() == chunks.concat());
+        }
+        assert!(storage.stats().resident_bytes <= resident_bytes);
+        assert_eq!(storage.stats().entries, 1);
+        // It can still be refreshed and purged.
+        assert!(
+            storage
+                .update_meta(&key(1), &meta(), &SpanHandle::none())
+                .await
+                .unwrap()
+        );
+        let compact = key(1).to_compact();
+        let purged = storage
+            .purge(&compact, PurgeType::Invalidation, &SpanHandle::none())
+            .await;
+        assert!(purged.unwrap());
+        assert_eq!((storage.stats().entries, storage.stats().resident_bytes), (0, 0));
+    }
+}
+
 #[tokio::test]
 async fn a_hit_shares_the_stored_bytes() {
     let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
