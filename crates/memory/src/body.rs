@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const SMALL_CHUNK_BYTES: usize = 16 << 10;
 /// How large the copied ones grow.
 const COPIED_CHUNK_BYTES: usize = 64 << 10;
+/// A body of no more chunks is left as it is: over loopback, to write so many costs no more than to write one.
+const LOOSE_CHUNKS_MAX: usize = 4;
 /// What an allocation costs beside its bytes: the reference count, the allocator's own header and its rounding.
 const ALLOCATION_BYTES: usize = 48;
 
@@ -40,7 +42,7 @@ impl Body {
     /// To be called whenever it is found: what is found again, and could lie in one piece, is copied into one. Each piece
     /// is a call into the system for whoever sends it on; and what is found once only is not worth the copy.
     pub(crate) fn found(&self) -> Option<Body> {
-        let is_scattered = self.chunks.len() > 1 && self.len() <= CHUNK_BYTES_MAX;
+        let is_scattered = self.chunks.len() > LOOSE_CHUNKS_MAX && self.len() <= CHUNK_BYTES_MAX;
         if !is_scattered || !self.was_found.swap(true, Ordering::Relaxed) {
             return None;
         }
