@@ -31,7 +31,7 @@ pub(super) fn run(
     scratch: &Path,
 ) -> Result<Seen, String> {
     let script = scratch.join("load.lua");
-    fs::write(&script, lua(scenario, run, lines))
+    fs::write(&script, lua(address, scenario, run, lines))
         .map_err(|error| format!("{}: {error}", script.display()))?;
     let output = Command::new("wrk")
         .args(["--threads", "1", "--latency", "--timeout", "10s"])
@@ -53,7 +53,7 @@ pub(super) fn run(
 }
 
 /// Requests are formatted ahead, but for misses, each of which has its own.
-fn lua(scenario: &Scenario, run: u64, lines: &[(&str, &str)]) -> String {
+fn lua(address: SocketAddr, scenario: &Scenario, run: u64, lines: &[(&str, &str)]) -> String {
     let headers: String = lines
         .iter()
         .map(|(name, value)| format!("headers[\"{name}\"] = \"{value}\"\n"))
@@ -76,8 +76,9 @@ fn lua(scenario: &Scenario, run: u64, lines: &[(&str, &str)]) -> String {
             )
         }
     };
+    // With the host that the objects were stored under: it is part of the key.
     format!(
-        "local headers = {{}}\nheaders[\"Host\"] = \"127.0.0.1\"\n{headers}{requests}\
+        "local headers = {{}}\nheaders[\"Host\"] = \"{address}\"\n{headers}{requests}\
          function done(summary, latency)\n  local e = summary.errors\n\
          print(string.format(\"seen: %d %d %d %d %d\", summary.requests, summary.duration, latency:percentile(50), \
          latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))\nend\n"
