@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use forebay_live::CHUNK_BYTES_MAX;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Chunks below this size are copied together when they are stored: each would cost as much beside its bytes.
 const SMALL_CHUNK_BYTES: usize = 16 << 10;
@@ -16,7 +16,8 @@ const ALLOCATION_BYTES: usize = 48;
 #[derive(Debug)]
 pub(crate) struct Body {
     chunks: Box<[Chunk]>,
-    was_found: AtomicBool,
+    /// How often, while it lies in too many chunks.
+    times_found: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -35,15 +36,16 @@ impl Body {
         });
         Body {
             chunks: chunks.collect(),
-            was_found: AtomicBool::new(false),
+            times_found: AtomicU32::new(0),
         }
     }
 
-    /// To be called whenever it is found: what is found again, and could lie in one piece, is copied into one. Each piece
-    /// is a call into the system for whoever sends it on; and what is found once only is not worth the copy.
+    /// To be called whenever it is found: what is found a second time, and could lie in one piece, is copied into one. Each
+    /// piece is a call into the system for whoever sends it on; and what is found once only is not worth the copy. Of
+    /// many who find it at a time, one copies.
     pub(crate) fn found(&self) -> Option<Body> {
         let is_scattered = self.chunks.len() > LOOSE_CHUNKS_MAX && self.len() <= CHUNK_BYTES_MAX;
-        if !is_scattered || !self.was_found.swap(true, Ordering::Relaxed) {
+        if !is_scattered || self.times_found.fetch_add(1, Ordering::Relaxed) != 1 {
             return None;
         }
         let mut run = self.chunks.iter().map(|chunk| chunk.bytes.clone()).collect();
@@ -51,7 +53,7 @@ impl Body {
         let end = bytes.len();
         Some(Body {
             chunks: [Chunk { end, bytes }].into(),
-            was_found: AtomicBool::new(true),
+            times_found: AtomicU32::new(0),
         })
     }
 

@@ -64,9 +64,14 @@ pub(crate) fn get(counter: &AtomicU64) -> u64 {
 pub(crate) struct CountEvictions(pub(crate) Arc<Counters>);
 
 impl Lifecycle<HashBinary, Entry> for CountEvictions {
-    type RequestState = ();
+    /// The key whose entry is being replaced: the cache tells of the old one as of one that it evicts.
+    type RequestState = Option<HashBinary>;
 
-    fn on_evict(&self, _state: &mut (), _key: HashBinary, entry: Entry) {
+    fn on_evict(&self, replaced: &mut Option<HashBinary>, key: HashBinary, entry: Entry) {
+        if *replaced == Some(key) {
+            *replaced = None;
+            return;
+        }
         add(&self.0.evicted, 1);
         add(&self.0.evicted_bytes, entry.weight_bytes() as u64);
     }

@@ -22,6 +22,7 @@ use std::time::SystemTime;
 ///
 /// What is evicted is the storage's own choice (CLOCK-Pro, by weight); it needs no eviction manager beside it. Entries
 /// that open handlers read stay in memory until the last of these is dropped, also if they were purged or evicted.
+/// A body of up to 1 MiB that came in many chunks is copied into one at its second lookup.
 #[derive(Clone)]
 pub struct MemoryStorage {
     shared: Arc<Shared>,
@@ -114,13 +115,20 @@ impl MemoryStorage {
         (meta, Box::new(StoredHit::new(entry, open)))
     }
 
+    /// Puts an entry in the place of what the key has; `None` where that was evicted just now.
+    fn put_in_place(&self, key: HashBinary, entry: Entry) -> Option<()> {
+        let entries = &self.shared.entries;
+        entries
+            .replace_with_lifecycle(key, entry, true, &mut Some(key))
+            .ok()
+    }
+
     /// Puts an entry in the place of another, if that is still there.
     fn replace_clone(&self, key: HashBinary, old: &Entry, new: &Entry) {
         self.shared.writes.with_key(&key, |_| {
             let stored = self.shared.entries.peek(&key);
             if stored.is_some_and(|stored| stored.is_clone_of(old)) {
-                // Fails where the entry was evicted just now: then none is needed.
-                let _ = self.shared.entries.replace(key, new.clone(), true);
+                self.put_in_place(key, new.clone());
             }
         });
     }
@@ -161,8 +169,7 @@ impl MemoryStorage {
                 return Ok(None);
             };
             let changed = entry.with_meta(&meta, &meta.encode()?);
-            // Fails where the entry was evicted just now: then there is none.
-            Ok(self.shared.entries.replace(key, changed, true).ok())
+            Ok(self.put_in_place(key, changed))
         })
     }
 }

@@ -231,7 +231,7 @@ async fn what_is_found_again_comes_in_one_piece_up_to_a_mebibyte() {
             assert!(read.concat() == chunks.concat());
         }
         assert!(storage.stats().resident_bytes <= resident_bytes);
-        assert_eq!(storage.stats().entries, 1);
+        assert_eq!((storage.stats().entries, storage.stats().evicted), (1, 0));
         // It can still be refreshed and purged.
         assert!(
             storage
@@ -239,6 +239,7 @@ async fn what_is_found_again_comes_in_one_piece_up_to_a_mebibyte() {
                 .await
                 .unwrap()
         );
+        assert_eq!(storage.stats().evicted, 0, "an update evicts nothing");
         let compact = key(1).to_compact();
         let purged = storage
             .purge(&compact, PurgeType::Invalidation, &SpanHandle::none())
