@@ -36,6 +36,11 @@ impl Heads {
         Heads(Cache::with_weighter(expected, capacity_bytes, ByWeight))
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The head of an entry. An id may have another head than before, after an update: that is noticed.
     pub(crate) fn get(
         &self,

@@ -132,3 +132,27 @@ impl ToPingoraMiss {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::version::{self, pingora_http};
+    use super::*;
+    use forebay_memory::MemoryOptions;
+    use pingora_http::ResponseHeader;
+    use std::time::SystemTime;
+
+    #[tokio::test]
+    async fn a_head_is_kept_for_others_once_it_is_stored() {
+        let storage = MemoryOptions::new(1 << 20).build().unwrap();
+        let bridge: &'static ToPingora = Box::leak(Box::new(ToPingora::new(Arc::new(storage))));
+        let key = version::new_key(&CacheKey::new("", "k", ""));
+        let (now, head) = (SystemTime::now(), ResponseHeader::build(200, None).unwrap());
+        let meta = PingoraMeta::new(now, now, 0, 0, head);
+        let miss = bridge.start(&key, &meta).await.unwrap();
+        assert!(bridge.find(&key).await.unwrap().is_some());
+        assert_eq!(bridge.heads.len(), 0);
+        miss.end().await.unwrap();
+        assert!(bridge.find(&key).await.unwrap().is_some());
+        assert_eq!(bridge.heads.len(), 1);
+    }
+}
