@@ -132,7 +132,7 @@ fn faulty(site: &Site) -> FaultyIo {
         Operation::Look | Operation::Open | Operation::Read => None,
         _ => faults.next().map(|fault| match fault {
             IoFault::Errno(errno) => Fault::Errno(errno),
-            IoFault::Short => Fault::Short,
+            IoFault::Short => Fault::Short(1),
         }),
     });
     io

@@ -6,9 +6,10 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Sizes of the buffers: a power of two, which bodies often are, with a quarter for the record around it.
-const SIZES: [usize; 7] = [
+const SIZES: [usize; 9] = [
     5 << 10,
     10 << 10,
     20 << 10,
@@ -16,25 +17,32 @@ const SIZES: [usize; 7] = [
     80 << 10,
     160 << 10,
     320 << 10,
+    640 << 10,
+    1280 << 10,
 ];
-/// So much of each size is kept at most, in bytes.
-const KEPT_BYTES: usize = 2 << 20;
-const KEPT_BUFFERS_MAX: usize = 64;
+/// So much is kept for later at most, in bytes, and so many of each size.
+const IDLE_BYTES_MAX: usize = 16 << 20;
+const IDLE_BUFFERS_MAX: usize = 64;
 
-/// The buffers that nobody uses at the moment.
+/// The buffers that nobody uses at the moment, and how much is in use.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    idle: Arc<Idle>,
+    shared: Arc<Shared>,
 }
 
-/// By size; the one that came back last, which the processor's caches may still hold, goes out first.
-type Idle = [Mutex<Vec<Box<[u8]>>>; SIZES.len()];
+#[derive(Default)]
+struct Shared {
+    /// By size; the one that came back last, which the processor's caches may still hold, goes out first.
+    idle: [Mutex<Vec<Box<[u8]>>>; SIZES.len()],
+    idle_bytes: AtomicUsize,
+    used_bytes: AtomicUsize,
+}
 
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let idle_buffers: usize = self.idle.iter().map(|idle| idle.lock().len()).sum();
         f.debug_struct("Buffers")
-            .field("idle_buffers", &idle_buffers)
+            .field("idle_bytes", &self.shared.idle_bytes)
+            .field("used_bytes", &self.shared.used_bytes)
             .finish()
     }
 }
@@ -51,11 +59,36 @@ impl Buffers {
                 home: None,
             };
         };
-        let used = self.idle[size].lock().pop();
+        self.shared.used_bytes.fetch_add(SIZES[size], Ordering::Relaxed);
         Buffer {
-            bytes: used.unwrap_or_else(|| vec![0; SIZES[size]].into()),
+            bytes: self.shared.take(size),
             len_bytes,
-            home: Some((self.idle.clone(), size)),
+            home: Some((self.shared.clone(), size)),
+        }
+    }
+
+    /// What is in use, in bytes, but for small ones.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.shared.used_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn take(&self, size: usize) -> Box<[u8]> {
+        let Some(bytes) = self.idle[size].lock().pop() else {
+            return vec![0; SIZES[size]].into();
+        };
+        self.idle_bytes.fetch_sub(SIZES[size], Ordering::Relaxed);
+        bytes
+    }
+
+    fn give_back(&self, bytes: Box<[u8]>, size: usize) {
+        self.used_bytes.fetch_sub(SIZES[size], Ordering::Relaxed);
+        let mut idle = self.idle[size].lock();
+        let fits = self.idle_bytes.load(Ordering::Relaxed) + SIZES[size] <= IDLE_BYTES_MAX;
+        if fits && idle.len() < IDLE_BUFFERS_MAX {
+            self.idle_bytes.fetch_add(SIZES[size], Ordering::Relaxed);
+            idle.push(bytes);
         }
     }
 }
@@ -65,25 +98,41 @@ pub(crate) struct Buffer {
     bytes: Box<[u8]>,
     len_bytes: usize,
     /// Where it goes, and under which size.
-    home: Option<(Arc<Idle>, usize)>,
+    home: Option<(Arc<Shared>, usize)>,
 }
 
 impl Buffer {
     /// Fills the whole buffer; what of it is not filled must not be read.
     pub(crate) fn fill(
-        mut self,
+        self,
         read: impl FnOnce(&mut [u8]) -> io::Result<()>,
     ) -> Result<Bytes, (Buffer, io::Error)> {
+        self.fill_part(|bytes| read(bytes).map(|()| bytes.len()))
+    }
+
+    /// Fills the beginning of the buffer, as far as `read` says; the rest is cut off.
+    pub(crate) fn fill_part(
+        mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> Result<Bytes, (Buffer, io::Error)> {
         match read(&mut self.bytes[..self.len_bytes]) {
-            Ok(()) => Ok(self.into_bytes()),
+            Ok(filled) => {
+                self.len_bytes = filled.min(self.len_bytes);
+                Ok(self.into_bytes())
+            }
             Err(error) => Err((self, error)),
         }
+    }
+
+    /// Makes it shorter.
+    pub(crate) fn truncate(&mut self, len_bytes: usize) {
+        self.len_bytes = self.len_bytes.min(len_bytes);
     }
 
     fn into_bytes(mut self) -> Bytes {
         match self.home {
             Some(_) => Bytes::from_owner(self),
-            None => std::mem::take(&mut self.bytes).into(),
+            None => Bytes::from(std::mem::take(&mut self.bytes)).slice(..self.len_bytes),
         }
     }
 }
@@ -96,11 +145,8 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some((idle, size)) = &self.home {
-            let mut idle = idle[*size].lock();
-            if idle.len() < (KEPT_BYTES / SIZES[*size]).min(KEPT_BUFFERS_MAX) {
-                idle.push(std::mem::take(&mut self.bytes));
-            }
+        if let Some((shared, size)) = &self.home {
+            shared.give_back(std::mem::take(&mut self.bytes), *size);
         }
     }
 }

@@ -29,9 +29,9 @@ impl LiveHit {
     async fn read_spilled(&self, start: u64, until: u64) -> Result<Bytes> {
         let gone = || ErrorKind::StorageFailed.error("a write in progress has no body file to read on from");
         let spilled: &Arc<SpillFile> = self.follower.write().extra().get().ok_or_else(gone)?;
-        let range = BlockRange::around(start, until, u64::MAX);
-        let table = spilled.table(range.first, range.until).ok_or_else(gone)?;
         let store = &self.opened.store();
+        let range = BlockRange::around(store, start, until, u64::MAX);
+        let table = spilled.table(range.first, range.until).ok_or_else(gone)?;
         match range.read(store, &spilled.file, &table, spilled.seed).await {
             Ok(bytes) => Ok(range.cut(bytes, start, until)),
             Err(Failure::Damaged(what)) => {

@@ -11,8 +11,11 @@ use forebay_core::{CacheEntryId, CacheKey, ErrorKind, HandleHit, HashBinary, Res
 use std::any::Any;
 use std::sync::Arc;
 
-/// How much of a body file one read takes; a multiple of the block.
-const CHUNK_BYTES: u64 = 4 * BLOCK_BYTES as u64;
+/// How much of a body file one read takes, in blocks: each is sent by a call of its own, and wakes the client.
+const CHUNK_BLOCKS: usize = 16;
+/// The same while this much is in use for slow clients, in bytes.
+const MANY_BYTES: usize = 64 << 20;
+const CHUNK_BLOCKS_OF_MANY: usize = 1;
 
 /// Counts an open handler for as long as it lives.
 pub(crate) struct Opened(Arc<Store>);
@@ -83,8 +86,8 @@ impl StoredHit {
 
     /// The next chunk of a body file, checked.
     async fn read_file(&self, body: &BodyFile) -> Result<Bytes> {
-        let range = BlockRange::around(self.position, self.end, body.len_bytes);
         let store = &self.opened.store();
+        let range = BlockRange::around(store, self.position, self.end, body.len_bytes);
         let bytes = match range
             .read(store, &body.file, &body.table[range.first..], body.seed)
             .await
@@ -165,10 +168,14 @@ pub(crate) struct BlockRange {
 }
 
 impl BlockRange {
-    pub(crate) fn around(start: u64, end: u64, body_len: u64) -> Self {
+    pub(crate) fn around(store: &Store, start: u64, end: u64, body_len: u64) -> Self {
         let block = BLOCK_BYTES as u64;
         let first = start / block;
-        let until = end.min(first * block + CHUNK_BYTES).div_ceil(block);
+        let blocks = match store.buffers.used_bytes() < MANY_BYTES {
+            true => CHUNK_BLOCKS,
+            false => CHUNK_BLOCKS_OF_MANY,
+        };
+        let until = end.min((first + blocks as u64) * block).div_ceil(block);
         BlockRange {
             first: first as usize,
             until: until as usize,
@@ -177,7 +184,7 @@ impl BlockRange {
         }
     }
 
-    /// Reads the blocks and checks them; `table` begins with the first one's checksum.
+    /// Reads the blocks, or the first of them, and checks them; `table` begins with the first one's checksum.
     pub(crate) async fn read(
         &self,
         store: &Store,
@@ -186,7 +193,7 @@ impl BlockRange {
         seed: u64,
     ) -> Result<Bytes, Failure> {
         let bytes = store
-            .read(file, self.start_byte, (self.end_byte - self.start_byte) as usize)
+            .read_blocks(file, self.start_byte, (self.end_byte - self.start_byte) as usize)
             .await?;
         match blocks_match(&bytes, table, 0, seed) {
             true => Ok(bytes),
@@ -196,7 +203,7 @@ impl BlockRange {
 
     /// Of the blocks' bytes, those within `[start, end)`.
     pub(crate) fn cut(&self, bytes: Bytes, start: u64, end: u64) -> Bytes {
-        let until = end.min(self.end_byte) - self.start_byte;
-        bytes.slice((start - self.start_byte) as usize..until as usize)
+        let until = bytes.len().min((end - self.start_byte) as usize);
+        bytes.slice((start - self.start_byte) as usize..until)
     }
 }

@@ -1,7 +1,8 @@
 //! Reading and checking what is stored.
 
+use crate::buffers::Buffer;
 use crate::format::record::{ALIGN, Header, Kind};
-use crate::format::{StoreId, blocks_match, body, checksum};
+use crate::format::{BLOCK_BYTES, StoreId, blocks_match, body, checksum};
 use crate::index::Slot;
 use crate::io::{File, Io, OpenMode, read_full, read_full_nowait};
 use crate::store::Store;
@@ -10,6 +11,9 @@ use forebay_core::HashBinary;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+/// So much of a body is read at a time where the disk is waited for, in bytes: while it is sent, the kernel reads ahead.
+const WAIT_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// Why something stored could not be read.
 #[derive(Debug)]
@@ -144,10 +148,37 @@ impl Store {
         len_bytes: usize,
     ) -> io::Result<Bytes> {
         let buffer = self.buffers.take(len_bytes);
-        let buffer = match buffer.fill(|bytes| read_full_nowait(&**file, bytes, offset)) {
-            Ok(bytes) => return Ok(bytes),
-            Err((buffer, _)) => buffer, // the read that may wait says what is wrong
+        match buffer.fill(|bytes| read_full_nowait(&**file, bytes, offset)) {
+            Ok(bytes) => Ok(bytes),
+            // The read that may wait says what is wrong.
+            Err((buffer, _)) => self.read_waiting(file, buffer, offset).await,
+        }
+    }
+
+    /// Reads the blocks of a body that the page cache has of a range that begins with one, at once; where it has not even
+    /// the first, some of them on a thread of the pool. What comes is whole blocks, but for the end of the range.
+    pub(crate) async fn read_blocks(
+        &self,
+        file: &Arc<dyn File>,
+        offset: u64,
+        len_bytes: usize,
+    ) -> io::Result<Bytes> {
+        let at_hand = |bytes: &mut [u8]| match file.read_at_nowait(bytes, offset)? {
+            n if n == bytes.len() => Ok(n),
+            n if n >= BLOCK_BYTES => Ok(n - n % BLOCK_BYTES),
+            _ => Err(io::ErrorKind::WouldBlock.into()),
         };
+        match self.buffers.take(len_bytes).fill_part(at_hand) {
+            Ok(bytes) => Ok(bytes),
+            Err((mut buffer, _)) => {
+                buffer.truncate(WAIT_BYTES);
+                self.read_waiting(file, buffer, offset).await
+            }
+        }
+    }
+
+    /// Fills a buffer on a thread of the pool.
+    async fn read_waiting(&self, file: &Arc<dyn File>, buffer: Buffer, offset: u64) -> io::Result<Bytes> {
         self.counters.fallback_reads.add(1);
         let file = file.clone();
         self.pool

@@ -2,6 +2,7 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::*;
 use forebay_core::{CacheKey, ErrorKind, PurgeOutcome, PurgeTarget, PurgeType, Storage};
 use forebay_disk::{DiskOptions, Sync};
@@ -300,4 +301,29 @@ async fn an_index_that_is_full_makes_the_oldest_entries_go() {
     assert!(find(&store, "k0").await.is_none());
     assert_eq!(get(&store, "k1999").await, Some(body(30_000, 1999)));
     assert!(store.stats().entries > 50, "{:?}", store.stats());
+}
+
+/// A client that takes no more keeps what was read for it.
+#[tokio::test]
+async fn many_slow_readers_are_given_smaller_chunks() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 256 << 20);
+    let whole = body(1 << 20, 1);
+    put(&store, "a", &whole).await.unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..1000 {
+        let (_, mut hit) = find(&store, "a").await.unwrap();
+        kept.push(hit.read_body().await.unwrap().unwrap());
+        assert_eq!(kept.last().unwrap(), &whole.slice(..kept.last().unwrap().len()));
+    }
+    assert_eq!(
+        kept[0].len(),
+        1 << 20,
+        "a chunk is large where there are few readers"
+    );
+    let kept_bytes: usize = kept.iter().map(Bytes::len).sum();
+    assert!(kept_bytes < 128 << 20, "{kept_bytes} bytes for 1000 readers");
+    drop(kept);
+    let (_, mut hit) = find(&store, "a").await.unwrap();
+    assert_eq!(hit.read_body().await.unwrap().unwrap().len(), 1 << 20);
 }

@@ -91,7 +91,7 @@ async fn a_failing_read_is_a_miss_or_an_error_and_the_entry_stays() {
 async fn short_reads_and_writes_change_nothing() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = open_faulty(dir.path(), &io).unwrap();
-    io.set_plan(|call| (call.number % 3 != 0).then_some(Fault::Short));
+    io.set_plan(|call| (call.number % 3 != 0).then_some(Fault::Short(1)));
     for size in [0, 300, 270_000] {
         put(&store, &format!("{size}"), &body(size, 1)).await.unwrap();
         assert_eq!(get(&store, &format!("{size}")).await.unwrap(), body(size, 1));
@@ -99,6 +99,26 @@ async fn short_reads_and_writes_change_nothing() {
     drop(store);
     let store = open_faulty(dir.path(), &io).unwrap();
     assert_eq!(get(&store, "270000").await.unwrap(), body(270_000, 1));
+}
+
+/// The page cache has a part of a body: what it has comes at once, in whole blocks.
+#[tokio::test]
+async fn a_read_that_is_cut_short_yields_the_blocks_that_came() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open_faulty(dir.path(), &io).unwrap();
+    let whole = body(700_000, 1);
+    put(&store, "a", &whole).await.unwrap();
+    io.set_plan(|call| {
+        let is_body = call.path.extension().is_some_and(|name| name == "body");
+        (is_body && call.operation == Operation::Read).then_some(Fault::Short(150_000))
+    });
+    for (start, first) in [(0, 131_072), (1, 131_071), (650_000, 50_000)] {
+        let (_, mut hit) = find(&store, "a").await.unwrap();
+        hit.seek(start, None).unwrap();
+        let chunk = hit.read_body().await.unwrap().unwrap();
+        assert_eq!(chunk, whole.slice(start..start + first));
+        assert_eq!(read(&mut *hit).await.unwrap(), whole.slice(start + first..));
+    }
 }
 
 #[tokio::test]

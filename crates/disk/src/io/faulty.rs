@@ -45,8 +45,8 @@ pub struct Call<'a> {
 pub enum Fault {
     /// The call fails with this number of the operating system (`5` is EIO, `28` is ENOSPC, on every Unix).
     Errno(i32),
-    /// A read or write moves one byte only, where it would move more.
-    Short,
+    /// A read or write moves so many bytes at most.
+    Short(usize),
 }
 
 type Plan = dyn Fn(&Call<'_>) -> Option<Fault> + Send + Sync;
@@ -99,8 +99,8 @@ impl FaultyIo {
         self.shared.calls.load(Ordering::Relaxed)
     }
 
-    /// Counts a call; whether it is to be short.
-    fn call(&self, operation: Operation, path: &Path) -> io::Result<bool> {
+    /// Counts a call; how many bytes it may move.
+    fn call(&self, operation: Operation, path: &Path) -> io::Result<usize> {
         let number = self.shared.calls.fetch_add(1, Ordering::Relaxed);
         let plan = self
             .shared
@@ -114,8 +114,8 @@ impl FaultyIo {
                 number,
             })
         }) {
-            None => Ok(false),
-            Some(Fault::Short) => Ok(true),
+            None => Ok(usize::MAX),
+            Some(Fault::Short(bytes)) => Ok(bytes),
             Some(Fault::Errno(errno)) => Err(io::Error::from_raw_os_error(errno)),
         }
     }
@@ -186,8 +186,7 @@ impl FaultyFile {
         buffer: &mut [u8],
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let short = self.io.call(Operation::Read, &self.path)?;
-        let len_bytes = if short { buffer.len().min(1) } else { buffer.len() };
+        let len_bytes = self.io.call(Operation::Read, &self.path)?.min(buffer.len());
         read(&mut buffer[..len_bytes])
     }
 }
@@ -208,12 +207,10 @@ impl File for FaultyFile {
 
     fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         match self.io.call(Operation::Write, &self.path)? {
-            false => self.file.write_at(buffers, offset),
-            true => {
-                let first = buffers
-                    .iter()
-                    .find(|b| !b.is_empty())
-                    .map_or(&[][..], |b| &b[..1]);
+            usize::MAX => self.file.write_at(buffers, offset),
+            len_bytes => {
+                let first = buffers.iter().find(|b| !b.is_empty());
+                let first = first.map_or(&[][..], |b| &b[..b.len().min(len_bytes)]);
                 self.file.write_at(&[IoSlice::new(first)], offset)
             }
         }
