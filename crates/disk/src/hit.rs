@@ -4,6 +4,7 @@ use crate::format::{BLOCK_BYTES, blocks_match};
 use crate::index::Slot;
 use crate::io::File;
 use crate::read::{BodyFile, Failure};
+use crate::spare::Reading;
 use crate::store::Store;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -42,7 +43,7 @@ pub(crate) enum Body {
     /// In memory since the lookup, checked.
     Inline(Bytes),
     /// In an open file, to be checked as it is read.
-    File(BodyFile),
+    File(BodyFile, #[expect(dead_code, reason = "holds the file")] Reading),
 }
 
 /// Reads a stored entry.
@@ -80,7 +81,7 @@ impl StoredHit {
     fn len_bytes(&self) -> u64 {
         match &self.body {
             Body::Inline(bytes) => bytes.len() as u64,
-            Body::File(file) => file.len_bytes,
+            Body::File(file, _) => file.len_bytes,
         }
     }
 
@@ -116,7 +117,7 @@ impl HandleHit for StoredHit {
         }
         let chunk = match &self.body {
             Body::Inline(bytes) => bytes.slice(self.position as usize..self.end as usize),
-            Body::File(file) => self.read_file(file).await?,
+            Body::File(file, _) => self.read_file(file).await?,
         };
         self.position += chunk.len() as u64;
         Ok(Some(chunk))

@@ -42,6 +42,7 @@ mod read;
 mod recovery;
 mod ring;
 mod segment;
+mod spare;
 mod spill;
 mod stats;
 mod storage;

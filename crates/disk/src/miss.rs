@@ -3,7 +3,8 @@
 use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX, body};
 use crate::io::is_full;
 use crate::segment::disk_bytes;
-use crate::spill::{Reservation, Spill, Step, table_of};
+use crate::spare::Room;
+use crate::spill::{Spill, Step, table_of};
 use crate::store::{Spilled, Store};
 use crate::writer::{Commit, CommitBody, Op};
 use async_trait::async_trait;
@@ -175,24 +176,34 @@ impl DiskMiss {
     async fn spill(&mut self, chunks: Vec<Bytes>, whole: Option<HashBinary>) -> Result<u64> {
         let start = self.spilled_bytes();
         let until = chunks.iter().fold(start, |at, chunk| at + chunk.len() as u64);
-        let end_bytes = match whole {
-            Some(_) => body::file_bytes(until) - until + disk_bytes(1),
-            None => 0,
+        let file_bytes = match whole {
+            Some(_) => disk_bytes(body::file_bytes(until)),
+            None => until,
         };
-        let mut room = self.make_room(until - start + end_bytes).await?;
+        let (mut room, mut spare) = match self.make_room(file_bytes - start, whole.is_some()).await? {
+            None => (None, None),
+            Some(Room::Free(room)) => (Some(room), None),
+            Some(Room::Spare(spare)) => (None, Some(spare)),
+        };
         let generation = self.guard.id().get();
         let step = Arc::new(Step {
             io: self.store.options.io.clone(),
             path: self.store.layout.spilled(generation),
             seed: self.store.id.generation_seed(generation),
             generation,
+            readers: self.store.readers.clone(),
             start,
             chunks,
             whole,
         });
         loop {
-            let (step, spill, nothing) = (step.clone(), self.spill.take(), self.store.reserve(0));
-            let done = self.store.pool.run(move || step.take(spill, nothing)).await;
+            let (step, nothing) = (step.clone(), self.store.reserve(0));
+            let (spill, spare) = (self.spill.take(), spare.take());
+            let done = self
+                .store
+                .pool
+                .run(move || step.take(spill, spare, nothing))
+                .await;
             let result = done.and_then(|(mut spill, result)| {
                 if let Some(spill) = &mut spill {
                     room.take().into_iter().for_each(|room| spill.add_room(room));
@@ -210,15 +221,27 @@ impl DiskMiss {
         }
     }
 
-    /// Room for so many bytes more; `None` where there is enough.
-    async fn make_room(&self, bytes: u64) -> Result<Option<Reservation>> {
-        let left = self.spill.as_ref().map_or(0, Spill::room_bytes);
-        if self.spill.is_some() && left >= bytes {
-            return Ok(None);
+    /// Room for so many bytes more, which are the last or not; `None` where the file has enough.
+    async fn make_room(&self, bytes: u64, last: bool) -> Result<Option<Room>> {
+        let spare = match &self.spill {
+            Some(spill) if spill.room_bytes() >= bytes => return Ok(None),
+            Some(_) => None,
+            None => self.store.spares.take(bytes),
+        };
+        if let Some(spare) = spare {
+            return Ok(Some(Room::Spare(spare)));
         }
-        let bytes = bytes.max(RESERVE_BYTES.min(self.store.options.capacity_bytes / 256));
-        let room = self.store.submit(|reply| Op::Reserve { bytes, reply }).await?;
-        Ok(Some(room))
+        let ahead = match last {
+            true => 0,
+            false => RESERVE_BYTES.min(self.store.options.capacity_bytes / 256),
+        };
+        let (bytes, takes_spare) = (bytes.max(ahead), self.spill.is_none());
+        let reserve = |reply| Op::Reserve {
+            bytes,
+            takes_spare,
+            reply,
+        };
+        self.store.submit(reserve).await.map(Some)
     }
 
     /// Ok where the disk was full and something was evicted, so that it is worth another try.

@@ -83,6 +83,11 @@ impl Segment {
         Some(file_bytes)
     }
 
+    /// The length of a body file.
+    pub(crate) fn body_bytes(&self, generation: u64) -> Option<u64> {
+        self.bodies.lock().get(&generation).copied()
+    }
+
     /// The generations that have a body file here.
     pub(crate) fn bodies(&self) -> Vec<u64> {
         self.bodies.lock().keys().copied().collect()

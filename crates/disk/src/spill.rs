@@ -2,6 +2,7 @@
 
 use crate::format::{BLOCK_BYTES, body, checksum};
 use crate::io::{File, Io, OpenMode, write_full};
+use crate::spare::{Readers, Reading, Spare};
 use bytes::Bytes;
 use forebay_core::HashBinary;
 use parking_lot::RwLock;
@@ -19,6 +20,7 @@ pub(crate) struct SpillFile {
     pub(crate) seed: u64,
     /// Checksums of the whole blocks written so far.
     table: RwLock<Vec<u64>>,
+    _reading: Reading,
 }
 
 impl SpillFile {
@@ -41,6 +43,10 @@ impl Reservation {
         Reservation { total, bytes }
     }
 
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn join(&mut self, mut other: Reservation) {
         self.bytes += std::mem::take(&mut other.bytes);
     }
@@ -59,24 +65,39 @@ pub(crate) struct Spill {
     shared: Arc<SpillFile>,
     hasher: BlockHasher,
     len_bytes: u64,
+    /// How long the file was when it was taken over; what lies behind the body are leftovers.
+    taken_over_bytes: u64,
     room: Reservation,
     kept: bool,
 }
 
 impl Spill {
-    fn create(io: Arc<dyn Io>, path: PathBuf, seed: u64, room: Reservation) -> io::Result<Self> {
-        let file = io.open(&path, OpenMode::CreateNew)?;
+    /// Takes over the spare file, or makes one.
+    fn create(step: &Step, spare: Option<Spare>, mut room: Reservation) -> io::Result<Self> {
+        let taken_over_bytes = spare.as_ref().map_or(0, |spare| spare.len_bytes);
+        let (file, path, taken_over_bytes) = match spare.map(Spare::open) {
+            Some(Ok((file, path, its_room))) => {
+                its_room.into_iter().for_each(|its_room| room.join(its_room));
+                (file, path, taken_over_bytes)
+            }
+            _ => {
+                let file = step.io.open(&step.path, OpenMode::CreateNew)?;
+                (file, step.path.clone(), 0)
+            }
+        };
         let shared = Arc::new(SpillFile {
             file,
-            seed,
+            seed: step.seed,
             table: RwLock::default(),
+            _reading: step.readers.enter(step.generation),
         });
         Ok(Spill {
-            io,
+            io: step.io.clone(),
             path,
             shared,
-            hasher: BlockHasher::new(seed),
+            hasher: BlockHasher::new(step.seed),
             len_bytes: 0,
+            taken_over_bytes,
             room,
             kept: false,
         })
@@ -110,13 +131,17 @@ impl Spill {
         Ok(())
     }
 
-    /// Appends what follows the body; the checksum of the table. Blocks on the disk.
+    /// Appends what follows the body, and ends the file; the checksum of the table. Blocks on the disk.
     fn finish(&mut self, key: &HashBinary, generation: u64) -> io::Result<u64> {
         let mut table = self.shared.table.write();
         table.extend(self.hasher.take_rest());
         let (end, table_checksum) =
             body::encode_end(key, generation, self.len_bytes, &table, self.shared.seed);
-        write_full(&*self.shared.file, &[end], self.len_bytes)?;
+        write_full(&*self.shared.file, &[&end], self.len_bytes)?;
+        let file_bytes = self.len_bytes + end.len() as u64;
+        if self.taken_over_bytes > file_bytes {
+            self.shared.file.set_len(file_bytes)?;
+        }
         Ok(table_checksum)
     }
 
@@ -153,6 +178,7 @@ pub(crate) struct Step {
     pub(crate) path: PathBuf,
     pub(crate) seed: u64,
     pub(crate) generation: u64,
+    pub(crate) readers: Arc<Readers>,
     /// How much of the body was in the file before.
     pub(crate) start: u64,
     /// What follows.
@@ -162,16 +188,17 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Makes the file where there is none, appends, and ends it where that was the last; the checksum of the table then.
+    /// Takes over the spare file or makes one where there is none, appends, and ends it where that was the last; the checksum of the table then.
     /// The file comes back after a failure too, as far as it came. Blocks on the disk.
     pub(crate) fn take(
         &self,
         spill: Option<Spill>,
+        spare: Option<Spare>,
         no_room: Reservation,
     ) -> (Option<Spill>, io::Result<u64>) {
         let created = match spill {
             Some(spill) => Ok(spill),
-            None => Spill::create(self.io.clone(), self.path.clone(), self.seed, no_room),
+            None => Spill::create(self, spare, no_room),
         };
         match created {
             Ok(mut spill) => {

@@ -230,7 +230,11 @@ async fn open_entry(
     let weight = weight_bytes(&stored);
     let body = match stored.body_in_file() {
         false => Body::Inline(stored.inline_body),
-        true => Body::File(open_body(store, slot.segment, stored).await?),
+        true => {
+            let reading = store.readers.enter(slot.generation);
+            let file = open_body(store, slot.segment, stored).await?;
+            Body::File(file, reading)
+        }
     };
     Ok(Some((
         meta,

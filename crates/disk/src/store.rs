@@ -7,6 +7,7 @@ use crate::index::Index;
 use crate::io::{File, Io};
 use crate::pool::Pool;
 use crate::segment::{Layout, Segments};
+use crate::spare::{Readers, Spares};
 use crate::spill::{Reservation, SpillFile};
 use crate::stats::{Counters, DiskStats};
 use crate::writer::Queue;
@@ -35,8 +36,10 @@ pub(crate) struct Store {
     pub(crate) pool: Pool,
     pub(crate) buffers: Buffers,
     pub(crate) queue: Queue,
-    /// Bytes of body files of writes in progress.
+    /// Bytes of body files of writes in progress, and of spare ones.
     pub(crate) spilling: Arc<AtomicU64>,
+    pub(crate) spares: Spares,
+    pub(crate) readers: Arc<Readers>,
     /// The numbers that segments had not yet when the store was opened, by ring.
     pub(crate) next_segments: [u32; 2],
     next_generation: AtomicU64,
@@ -74,6 +77,8 @@ impl Store {
             buffers: Buffers::default(),
             queue: Queue::default(),
             spilling: Arc::default(),
+            spares: Spares::default(),
+            readers: Arc::default(),
             next_segments: found.next_segments,
             next_generation: AtomicU64::new(found.next_generation),
             lock: Mutex::new(Some(found.lock)),

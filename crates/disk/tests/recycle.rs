@@ -1,8 +1,9 @@
-//! Logs that are taken over: what is found in them is what the new segment wrote, and nothing of the old one.
+//! Files that are taken over: what is found in them is what was written last, and nothing of what was there before.
 
 mod common;
 
-use common::{body, copy_dir, find, get, open, put, read};
+use common::{body, copy_dir, disk_usage, files, find, get, key, meta, none, open, put, read};
+use forebay_core::Storage;
 use forebay_disk::DiskStorage;
 use std::collections::HashSet;
 use std::fs;
@@ -86,4 +87,129 @@ async fn a_reader_of_an_evicted_entry_keeps_its_bytes() {
     }
     assert!(find(&store, "large").await.is_none());
     assert_eq!(read(&mut *hit).await.unwrap(), large);
+}
+
+/// Enough that some of these are kept for the next ones.
+const LARGE_CAPACITY_BYTES: u64 = 64 << 20;
+const LARGE_BODY_BYTES: usize = 500_000;
+
+/// Puts bodies of many lengths, all in files.
+async fn fill_large(store: &DiskStorage, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        put(store, &format!("l{number}"), &large_body(number))
+            .await
+            .unwrap();
+    }
+}
+
+fn large_body(number: usize) -> bytes::Bytes {
+    body(LARGE_BODY_BYTES + number % 7 * 60_000, number as u64)
+}
+
+fn body_inodes(dir: &Path) -> HashSet<u64> {
+    let bodies = files(dir)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|name| name == "body"));
+    bodies.map(|path| fs::metadata(path).unwrap().ino()).collect()
+}
+
+#[tokio::test]
+async fn a_full_store_writes_over_the_body_files_that_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = open(&path, LARGE_CAPACITY_BYTES);
+    fill_large(&store, 0..200).await;
+    let before = body_inodes(&path);
+    fill_large(&store, 200..300).await;
+    let after = body_inodes(&path);
+    assert!(
+        before.intersection(&after).count() * 2 > after.len(),
+        "{before:?} {after:?}"
+    );
+    assert!(disk_usage(&path) <= LARGE_CAPACITY_BYTES);
+    let mut found = 0;
+    for number in 0..300 {
+        if let Some(bytes) = get(&store, &format!("l{number}")).await {
+            assert!(bytes == large_body(number), "entry {number}");
+            found += 1;
+        }
+    }
+    assert!(found > 60, "{found}");
+    // Another process finds the same, and nothing that waits to be written over.
+    let killed = dir.path().join("killed");
+    copy_dir(&path, &killed);
+    let there = open(&killed, LARGE_CAPACITY_BYTES);
+    assert_eq!(get(&there, "l299").await.unwrap(), large_body(299));
+    assert_eq!(fs::read_dir(killed.join("spill")).unwrap().count(), 0);
+    store.close();
+    assert_eq!(fs::read_dir(path.join("spill")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn what_somebody_reads_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store"), LARGE_CAPACITY_BYTES);
+    let mut readers = Vec::new();
+    for number in 0..600 {
+        fill_large(&store, number..number + 1).await;
+        let (_, hit) = find(&store, &format!("l{number}")).await.unwrap(); // so that the main ring turns as well
+        if number % 10 == 0 && number < 300 {
+            readers.push((number, hit));
+        }
+    }
+    for (number, mut hit) in readers {
+        assert!(find(&store, &format!("l{number}")).await.is_none());
+        assert!(
+            read(&mut *hit).await.unwrap() == large_body(number),
+            "entry {number}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_follows_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store"), LARGE_CAPACITY_BYTES);
+    let mut followers = Vec::new();
+    for number in 0..20 {
+        let name = format!("f{number}");
+        let write = store.get_miss_handler(&key(&name), &meta(&name), &none()).await;
+        let mut write = write.unwrap();
+        let (_, follower) = find(&store, &name).await.unwrap();
+        let whole = body(2_000_000, number as u64);
+        for start in (0..whole.len()).step_by(100_000) {
+            write
+                .write_body(whole.slice(start..start + 100_000), false)
+                .await
+                .unwrap();
+        }
+        write.finish().await.unwrap();
+        followers.push((name, follower, whole));
+    }
+    fill_large(&store, 0..300).await;
+    for (name, mut follower, whole) in followers {
+        assert!(find(&store, &name).await.is_none());
+        assert!(read(&mut *follower).await.unwrap() == whole, "{name}");
+    }
+}
+
+/// A small store of large bodies, then of small ones: what was kept for large ones is not lost to them.
+#[tokio::test]
+async fn what_is_kept_for_bodies_makes_room_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let store = open(&path, LARGE_CAPACITY_BYTES);
+    fill_large(&store, 0..200).await;
+    for number in 0..1500 {
+        put(&store, &format!("k{number}"), &body(50_000, number as u64))
+            .await
+            .unwrap();
+    }
+    let left = fs::read_dir(path.join("spill")).unwrap().count();
+    assert_eq!(left, 0, "kept for nobody");
+    assert!(disk_usage(&path) <= LARGE_CAPACITY_BYTES);
+    let stored = (0..1500).rev().take(1000);
+    for number in stored {
+        assert!(get(&store, &format!("k{number}")).await.is_some(), "{number}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::options::Sync;
 use crate::recovery::load_items;
 use crate::ring::{Ring, probation_bytes};
 use crate::segment::Segment;
+use crate::spare::Room;
 use forebay_core::{ErrorKind, HashBinary, Result};
 use std::io;
 use std::sync::Arc;
@@ -24,28 +25,55 @@ const MERGED_MAX: usize = 4;
 impl Writer {
     /// Evicts until so many bytes more fit into the capacity: of the log, and of body files.
     pub(super) fn make_room(&mut self, log_bytes: u64, bodies_bytes: u64) -> Result<()> {
-        let bytes = log_bytes.saturating_add(bodies_bytes);
+        while !self.fits(log_bytes, bodies_bytes) {
+            if !self.drop_spare() {
+                self.evict_for(log_bytes.saturating_add(bodies_bytes))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for a new body file, which may be that of one which is evicted.
+    pub(super) fn make_room_for_file(&mut self, bytes: u64) -> Result<Room> {
         loop {
-            let capacity = self.capacity_bytes();
-            if self
-                .grown_bytes(log_bytes)
-                .saturating_add(bodies_bytes)
-                .saturating_add(self.spare_bytes())
-                <= capacity
-            {
-                return Ok(());
+            if self.fits(0, bytes) {
+                return Ok(Room::Free(self.store.reserve(bytes)));
             }
-            self.flush();
-            match self.evict_next(Keep::Read) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.store.counters.refused.add(1);
-                    return Err(ErrorKind::Refused.error(format!(
-                        "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
-                    )));
-                }
-                Err(error) => return Err(self.failed("evict a segment", error)),
+            if let Some(spare) = self.store.spares.take(bytes) {
+                return Ok(Room::Spare(spare));
             }
+            if let Some(too_short) = self.store.spares.take_longest() {
+                drop(too_short);
+                continue;
+            }
+            self.recycle.wanted = true;
+            let evicted = self.evict_for(bytes);
+            self.recycle.wanted = false;
+            evicted?;
+        }
+    }
+
+    fn fits(&self, log_bytes: u64, bodies_bytes: u64) -> bool {
+        self.grown_bytes(log_bytes)
+            .saturating_add(bodies_bytes)
+            .saturating_add(self.spare_bytes())
+            <= self.capacity_bytes()
+    }
+
+    /// Evicts a segment, since there is no room for so many bytes.
+    fn evict_for(&mut self, bytes: u64) -> Result<()> {
+        self.flush();
+        match self.evict_next(Keep::Read) {
+            Ok(true) => Ok(()),
+            Ok(false) if self.drop_spare() => Ok(()),
+            Ok(false) => {
+                self.store.counters.refused.add(1);
+                let capacity = self.capacity_bytes();
+                Err(ErrorKind::Refused.error(format!(
+                    "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
+                )))
+            }
+            Err(error) => Err(self.failed("evict a segment", error)),
         }
     }
 
@@ -112,6 +140,7 @@ impl Writer {
                 return;
             }
         }
+        while self.drop_spare() {} // an empty store has no use for them
     }
 
     /// No more is appended to a segment that goes.
@@ -201,14 +230,20 @@ impl Writer {
         let items = load_items(&*leaving.log, leaving.number, self.id())?;
         self.outlive(leaving, &items, keep)?;
         let entries = self.entries_in(leaving, &items);
+        let mut retired = Vec::new();
         for (key, slot) in &entries {
             if ring == Ring::Probation {
                 self.ghosts.add(key, self.store.index.len());
             }
             self.store.index.remove(key);
-            self.let_go(*slot, None);
+            match self.retire_body(leaving, *slot, &retired) {
+                Some(spare) => retired.push(spare),
+                None => self.let_go(*slot, None),
+            }
         }
-        self.drop_segment(leaving)?;
+        if self.drop_segment(leaving)? {
+            self.retire_bodies(retired);
+        }
         let counters = &self.store.counters;
         counters.evicted_entries.add(entries.len() as u64);
         counters.evicted_bytes.add(freed);
@@ -236,9 +271,9 @@ impl Writer {
         entries
     }
 
-    /// Removes a segment from the disk. Readers have its files open. If the log cannot be removed, the segment stays
+    /// Removes a segment from the disk; whether nothing is left of it. Readers have its files open. If the log cannot be removed, the segment stays
     /// the oldest: a younger one must not go before it.
-    fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
+    fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<bool> {
         let store = self.store.clone();
         let (io, layout, ring) = (store.io(), &store.layout, Ring::of(segment.number));
         // With no younger segment of the ring that is there for sure, an open could not tell that one whose removal was lost
@@ -261,12 +296,12 @@ impl Writer {
         }
         self.main_has_shrunk |= ring == Ring::Main;
         // Someone else's file may be in it; then it stays.
-        let _ = io.remove_dir(&layout.segment(segment.number));
-        Ok(())
+        Ok(io.remove_dir(&layout.segment(segment.number)).is_ok())
     }
 
     /// After `segments/` was synced: the names of all segments that are there, and the removal of those that are not.
     pub(super) fn names_are_durable(&mut self) {
+        self.spare_retired_bodies();
         self.main_has_shrunk = false;
         self.durable_names = Ring::ALL.map(|ring| self.store.segments.newest_number(ring));
     }

@@ -64,6 +64,9 @@ impl Writer {
 
     /// Evicts a segment because the disk is full; `false` if there is none that may go, or if it was no help before.
     pub(super) fn shrink(&mut self) -> bool {
+        if self.drop_spare() {
+            return true;
+        }
         if self.full.evicting || self.full.unhelped >= UNHELPED_MAX {
             return false;
         }

@@ -20,7 +20,8 @@ use crate::ghosts::Ghosts;
 use crate::index::Slot;
 use crate::ring::Ring;
 use crate::segment::Segment;
-use crate::spill::{Reservation, Spill};
+use crate::spare::Room;
+use crate::spill::Spill;
 use crate::store::{Spilled, Store};
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
@@ -62,7 +63,12 @@ pub(crate) enum Op {
         reply: Reply<bool>,
     },
     /// Make room for so many bytes of a body file.
-    Reserve { bytes: u64, reply: Reply<Reservation> },
+    Reserve {
+        bytes: u64,
+        /// Whether the file is still to be made.
+        takes_spare: bool,
+        reply: Reply<Room>,
+    },
     /// The disk is full: evict something; whether anything was.
     Shrink { reply: Reply<bool> },
 }
@@ -253,7 +259,7 @@ impl Writer {
         self.switch_to(self.ring.other());
         self.seal();
         self.sync();
-        self.drop_retired_log();
+        while self.drop_spare() {}
     }
 
     fn handle(&mut self, op: Op) {
@@ -277,8 +283,18 @@ impl Writer {
                 what,
                 reply,
             } => self.heal(key, slot, what, reply),
-            Op::Reserve { bytes, reply } => {
-                let room = self.make_room(0, bytes).map(|()| self.store.reserve(bytes));
+            Op::Reserve {
+                bytes,
+                takes_spare,
+                reply,
+            } => {
+                let room = match takes_spare {
+                    true => self.make_room_for_file(bytes),
+                    false => self
+                        .make_room(0, bytes)
+                        .map(|()| self.store.reserve(bytes))
+                        .map(Room::Free),
+                };
                 let _ = reply.send(room); // unsent, it is given back
             }
             Op::Shrink { reply } => {

@@ -1,13 +1,16 @@
-//! Taking over the log of an evicted segment for the next one: its pages and blocks are there already, and writing over
-//! them is several times cheaper than having new ones made.
+//! Taking over the log of an evicted segment for the next one, and its body files for the next bodies: their pages and
+//! blocks are there already, and writing over them is several times cheaper than having new ones made.
 
 use super::Writer;
 use super::outlive::Keep;
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
+use crate::index::Slot;
 use crate::io::{File, write_full};
 use crate::options::Sync;
 use crate::ring::Ring;
-use crate::segment::Segment;
+use crate::segment::{Segment, disk_bytes};
+use crate::spare::Spare;
+use crate::spill::Reservation;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +18,18 @@ use std::sync::Arc;
 /// With fewer segments than this, eviction is left to those who need room.
 const SEGMENTS_MIN: usize = 4;
 
+/// Body files that nobody has use for are kept for the next bodies up to this share of the capacity.
+const SPARES_SHARE: u64 = 16;
+
 /// What becomes of the logs of evicted segments.
 #[derive(Default)]
 pub(super) struct Recycle {
-    /// Whether the segment that is evicted now is to leave its log.
-    wanted: bool,
+    /// Whether the segment that is evicted now is to leave its files.
+    pub(super) wanted: bool,
     /// The log that was left, under its name in the `spill` directory.
     retired: Option<Retired>,
+    /// Body files of segments that are gone, until it is sure that a power cut does not bring these back.
+    bodies: Vec<Spare>,
 }
 
 struct Retired {
@@ -29,14 +37,19 @@ struct Retired {
     ring: Ring,
     /// Whether a part of it, without the rest, would say what is no longer so.
     overrules: bool,
+    /// What it occupies until it is taken over.
+    room: Reservation,
 }
 
 impl Writer {
     /// Before the full active segment is sealed: where there is no room for another, one goes now, and leaves its log.
     pub(super) fn retire_oldest(&mut self) {
-        let next_bytes = self.active.as_ref().map_or(0, |active| active.end);
+        let next_bytes = self
+            .active
+            .as_ref()
+            .map_or(0, |active| active.segment.written_bytes());
         self.recycle.wanted = true;
-        while self.room_bytes() < next_bytes
+        while self.room_bytes() + self.recyclable_bytes() + self.retired_log_bytes() < next_bytes
             && !self.full.evicting
             && self.store.segments.len() >= SEGMENTS_MIN
         {
@@ -46,6 +59,17 @@ impl Writer {
             }
         }
         self.recycle.wanted = false;
+    }
+
+    fn retired_log_bytes(&self) -> u64 {
+        let retired = self.recycle.retired.as_ref();
+        retired.map_or(0, |retired| retired.room.bytes())
+    }
+
+    /// What the body files occupy that wait to be used.
+    fn recyclable_bytes(&self) -> u64 {
+        let retired = self.recycle.bodies.iter().map(Spare::room_bytes);
+        self.store.spares.bytes() + retired.sum::<u64>()
     }
 
     /// What the capacity leaves for another segment.
@@ -62,7 +86,9 @@ impl Writer {
         let unread = Arc::strong_count(segment) == 1 && Arc::strong_count(&segment.log) == 1;
         if self.recycle.wanted && self.recycle.retired.is_none() && unread {
             io.rename(&path, &self.store.layout.retired_log())?;
+            let len_bytes = segment.log.len_bytes().unwrap_or_default();
             self.recycle.retired = Some(Retired {
+                room: self.store.reserve(disk_bytes(len_bytes)),
                 log: segment.log.clone(),
                 ring: Ring::of(segment.number),
                 overrules: segment.overrules(),
@@ -75,12 +101,12 @@ impl Writer {
     /// Makes the retired log that of a new segment, if there is one; it and its length.
     pub(super) fn take_over_log(&mut self, number: u32, path: &Path) -> Option<(Arc<dyn File>, u64)> {
         let retired = self.recycle.retired.take()?;
-        let room = self.room_bytes();
+        let room = self.room_bytes() + retired.room.bytes();
         match self.prepare_log(&retired, number, path, room) {
             Ok(len_bytes) => Some((retired.log, len_bytes)),
             Err(_) => {
                 self.recycle.retired = Some(retired);
-                self.drop_retired_log(); // a new file does as well
+                let _ = self.drop_retired_log(); // a new file does as well
                 None
             }
         }
@@ -106,11 +132,73 @@ impl Writer {
         Ok(len_bytes)
     }
 
-    pub(super) fn drop_retired_log(&mut self) {
-        if self.recycle.retired.take().is_some()
-            && let Err(error) = self.store.io().remove_file(&self.store.layout.retired_log())
-        {
+    /// Takes the body file out of a segment that goes, beside those that were `retired` already, if it may be of use.
+    pub(super) fn retire_body(&self, leaving: &Segment, slot: Slot, retired: &[Spare]) -> Option<Spare> {
+        let wanted = self.recycle.wanted && slot.body_in_file;
+        let len_bytes = leaving.body_bytes(slot.generation).filter(|_| wanted)?;
+        let with_others = self.recyclable_bytes() + retired.iter().map(Spare::room_bytes).sum::<u64>();
+        if with_others + disk_bytes(len_bytes) > self.spares_bytes_max() {
+            return None;
+        }
+        let (layout, generation) = (&self.store.layout, slot.generation);
+        let (from, to) = (layout.body(slot.segment, generation), layout.spilled(generation));
+        self.store.io().rename(&from, &to).ok()?;
+        leaving.take_body(generation);
+        leaving.add_live(-1);
+        let room = self.store.reserve(disk_bytes(len_bytes));
+        Some(Spare::new(
+            self.store.options.io.clone(),
+            to,
+            generation,
+            len_bytes,
+            room,
+        ))
+    }
+
+    fn spares_bytes_max(&self) -> u64 {
+        self.capacity_bytes() / SPARES_SHARE
+    }
+
+    /// Takes body files of a segment that is gone. Before one is written over, no power cut must bring the segment back.
+    pub(super) fn retire_bodies(&mut self, bodies: Vec<Spare>) {
+        self.recycle.bodies.extend(bodies);
+        let bytes: u64 = self.recycle.bodies.iter().map(Spare::room_bytes).sum();
+        if self.store.options.sync == Sync::Never {
+            self.spare_retired_bodies();
+        } else if bytes >= self.spares_bytes_max() / 2 {
+            match self.store.io().sync_dir(&self.store.layout.segments()) {
+                Ok(()) => self.names_are_durable(),
+                Err(error) => {
+                    let _ = self.failed("sync the names of the segments", error);
+                    self.recycle.bodies.clear();
+                }
+            }
+        }
+    }
+
+    /// Makes them the next bodies', but for those that somebody still reads.
+    pub(super) fn spare_retired_bodies(&mut self) {
+        for spare in self.recycle.bodies.drain(..) {
+            if !self.store.readers.any(spare.generation) {
+                self.store.spares.add(spare);
+            }
+        }
+    }
+
+    /// Removes a file that waits to be taken over; `false` if there is none.
+    pub(super) fn drop_spare(&mut self) -> bool {
+        let spare = self.store.spares.take_longest();
+        spare.or_else(|| self.recycle.bodies.pop()).is_some() || self.drop_retired_log()
+    }
+
+    /// Whether there was one.
+    fn drop_retired_log(&mut self) -> bool {
+        if self.recycle.retired.take().is_none() {
+            return false;
+        }
+        if let Err(error) = self.store.io().remove_file(&self.store.layout.retired_log()) {
             let _ = self.failed("remove a retired log", error); // the next open removes it
         }
+        true
     }
 }

@@ -1,0 +1,141 @@
+//! Body files of evicted segments that the next bodies write over: their pages and blocks are there already.
+
+use crate::io::{File, Io, OpenMode};
+use crate::spill::Reservation;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A body file in `spill/` that belongs to nobody. Dropped before it is used, it removes the file.
+pub(crate) struct Spare {
+    io: Arc<dyn Io>,
+    path: PathBuf,
+    /// Whose body is in it.
+    pub(crate) generation: u64,
+    pub(crate) len_bytes: u64,
+    /// What it occupies.
+    room: Option<Reservation>,
+}
+
+impl Spare {
+    pub(crate) fn new(
+        io: Arc<dyn Io>,
+        path: PathBuf,
+        generation: u64,
+        len_bytes: u64,
+        room: Reservation,
+    ) -> Self {
+        Spare {
+            io,
+            path,
+            generation,
+            len_bytes,
+            room: Some(room),
+        }
+    }
+
+    pub(crate) fn room_bytes(&self) -> u64 {
+        self.room.as_ref().map_or(0, Reservation::bytes)
+    }
+
+    /// Opens the file to write over it. Blocks on the disk.
+    pub(crate) fn open(mut self) -> io::Result<(Arc<dyn File>, PathBuf, Option<Reservation>)> {
+        let file = self.io.open(&self.path, OpenMode::ReadWrite)?;
+        Ok((file, self.path.clone(), self.room.take()))
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if self.room.is_some()
+            && let Err(error) = self.io.remove_file(&self.path)
+        {
+            // It is removed when the store is opened next.
+            log::warn!(
+                "cannot remove {}, of no use any more: {error}",
+                self.path.display()
+            );
+        }
+    }
+}
+
+/// Room for a body that has outgrown memory.
+pub(crate) enum Room {
+    Free(Reservation),
+    /// In a file that it may write over.
+    Spare(Spare),
+}
+
+/// The spare files that may be written over at once, by what they occupy and generation.
+#[derive(Default)]
+pub(crate) struct Spares(Mutex<BTreeMap<(u64, u64), Spare>>);
+
+impl std::fmt::Debug for Spares {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Spares").field(&self.0.lock().len()).finish()
+    }
+}
+
+impl Spares {
+    pub(crate) fn add(&self, spare: Spare) {
+        self.0
+            .lock()
+            .insert((spare.room_bytes(), spare.generation), spare);
+    }
+
+    /// The shortest that occupies so many bytes.
+    pub(crate) fn take(&self, bytes: u64) -> Option<Spare> {
+        let mut spares = self.0.lock();
+        let fitting = spares.range((bytes, 0)..).next().map(|(key, _)| *key);
+        fitting.and_then(|key| spares.remove(&key))
+    }
+
+    pub(crate) fn take_longest(&self) -> Option<Spare> {
+        self.0.lock().pop_last().map(|(_, spare)| spare)
+    }
+
+    /// What they occupy together.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.lock().values().map(Spare::room_bytes).sum()
+    }
+}
+
+/// How many read the body file of which generation. Who reads enters before opening the file, and whoever would write over
+/// it looks after having moved it out of the readers' sight.
+#[derive(Debug, Default)]
+pub(crate) struct Readers(Mutex<HashMap<u64, usize>>);
+
+impl Readers {
+    pub(crate) fn enter(self: &Arc<Self>, generation: u64) -> Reading {
+        *self.0.lock().entry(generation).or_default() += 1;
+        Reading {
+            readers: self.clone(),
+            generation,
+        }
+    }
+
+    pub(crate) fn any(&self, generation: u64) -> bool {
+        self.0.lock().contains_key(&generation)
+    }
+}
+
+/// Keeps a body file from being written over.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    readers: Arc<Readers>,
+    generation: u64,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut readers = self.readers.0.lock();
+        if let Some(count) = readers.get_mut(&self.generation) {
+            *count -= 1;
+            if *count == 0 {
+                readers.remove(&self.generation);
+            }
+        }
+    }
+}
