@@ -5,6 +5,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_error::Result;
 use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// A handler as storages return it.
 pub type HitHandler = Box<dyn HandleHit>;
@@ -39,8 +42,23 @@ pub trait HandleHit: Send + Sync {
     /// generation.
     ///
     /// **Errors** leave the entry as it is. **Cancellation**: safe at every point.
-    async fn finish(self: Box<Self>, storage: &dyn Storage, key: &CacheKey, trace: &SpanHandle)
-    -> Result<()>;
+    ///
+    /// By default there is nothing to account for, and no error. (Its signature is that of an `async fn`.)
+    fn finish<'a, 'b, 'c, 'f>(
+        self: Box<Self>,
+        storage: &'a dyn Storage,
+        key: &'b CacheKey,
+        trace: &'c SpanHandle,
+    ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'f>>
+    where
+        'a: 'f,
+        'b: 'f,
+        'c: 'f,
+        Self: 'f,
+    {
+        let _ = (storage, key, trace);
+        Box::pin(NothingToDo)
+    }
 
     /// Whether [`seek`](HandleHit::seek) works. One answer for the life of the handler (`SEEK-STABLE`).
     fn can_seek(&self) -> bool {
@@ -103,4 +121,15 @@ pub trait HandleHit: Send + Sync {
 
     /// The concrete type behind the trait object, to change it.
     fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync);
+}
+
+/// Is done at once. It has no size, so that a box of it is no allocation.
+struct NothingToDo;
+
+impl Future for NothingToDo {
+    type Output = Result<()>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 }

@@ -6,7 +6,7 @@ use crate::spill::SpillFile;
 use crate::store::{Spilled, Store};
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, CacheKey, ErrorKind, HandleHit, Result, SpanHandle, Storage};
+use forebay_core::{CacheEntryId, ErrorKind, HandleHit, Result};
 use forebay_live::{Follower, LiveWrite, Next};
 use std::any::Any;
 use std::sync::Arc;
@@ -57,10 +57,6 @@ impl HandleHit for LiveHit {
                 Ok(Some(chunk))
             }
         }
-    }
-
-    async fn finish(self: Box<Self>, _: &dyn Storage, _: &CacheKey, _: &SpanHandle) -> Result<()> {
-        Ok(())
     }
 
     fn can_seek(&self) -> bool {

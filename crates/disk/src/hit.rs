@@ -8,7 +8,7 @@ use crate::spare::Reading;
 use crate::store::Store;
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, CacheKey, ErrorKind, HandleHit, HashBinary, Result, SpanHandle, Storage};
+use forebay_core::{CacheEntryId, ErrorKind, HandleHit, HashBinary, Result};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -121,10 +121,6 @@ impl HandleHit for StoredHit {
         };
         self.position += chunk.len() as u64;
         Ok(Some(chunk))
-    }
-
-    async fn finish(self: Box<Self>, _: &dyn Storage, _: &CacheKey, _: &SpanHandle) -> Result<()> {
-        Ok(())
     }
 
     fn can_seek(&self) -> bool {

@@ -4,7 +4,7 @@ use crate::entry::Entry;
 use crate::stats::OpenHandler;
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, CacheKey, ErrorKind, HandleHit, Result, SpanHandle, Storage};
+use forebay_core::{CacheEntryId, ErrorKind, HandleHit, Result};
 use forebay_live::{Follower, Next};
 use std::any::Any;
 
@@ -33,10 +33,6 @@ impl HandleHit for StoredHit {
         let chunk = self.entry.read(self.position, self.end);
         self.position += chunk.as_ref().map_or(0, Bytes::len);
         Ok(chunk)
-    }
-
-    async fn finish(self: Box<Self>, _: &dyn Storage, _: &CacheKey, _: &SpanHandle) -> Result<()> {
-        Ok(())
     }
 
     fn can_seek(&self) -> bool {
@@ -99,10 +95,6 @@ impl HandleHit for StreamHit {
                 Err(ErrorKind::StorageFailed.error(context))
             }
         }
-    }
-
-    async fn finish(self: Box<Self>, _: &dyn Storage, _: &CacheKey, _: &SpanHandle) -> Result<()> {
-        Ok(())
     }
 
     fn can_seek(&self) -> bool {

@@ -130,14 +130,10 @@ impl ParsedHead {
         Ok(ParsedHead(Arc::new((head.detached(), style, header))))
     }
 
-    /// The parsed form, unless the head was changed since.
-    pub(crate) fn get(&self, head: &ResponseHead, style: HeadStyle) -> Option<&ResponseHeader> {
-        let (parsed_from, parsed_as, header) = &*self.0;
-        (parsed_from == head && *parsed_as == style).then_some(header)
-    }
-
-    pub(crate) fn header(&self) -> &ResponseHeader {
-        &self.0.2
+    /// Whether it was made of this head, which may have changed since.
+    pub(crate) fn is_of(&self, head: &ResponseHead, style: HeadStyle) -> bool {
+        let (parsed_from, parsed_as, _) = &*self.0;
+        parsed_from == head && *parsed_as == style
     }
 
     /// What it occupies, in bytes, seen from the layout of `http::HeaderMap`: two maps (values, and names in their
@@ -151,6 +147,14 @@ impl ParsedHead {
         let slots = indices - indices / 4;
         let map = slots.max(line_count) * SLOT_BYTES + indices * INDEX_BYTES;
         size_of_val(header) + 2 * map + 2 * head.len_bytes()
+    }
+}
+
+/// A copy for pingora to own, made where it is to lie.
+impl From<ParsedHead> for ResponseHeader {
+    #[inline]
+    fn from(parsed: ParsedHead) -> Self {
+        parsed.0.2.clone()
     }
 }
 
@@ -182,12 +186,12 @@ mod tests {
         let head = |value: &str| ResponseHead::builder(200).header("a", value).build().unwrap();
         let style = HeadStyle::default();
         let parsed = ParsedHead::new(&head("1"), style).unwrap();
-        assert!(parsed.get(&head("1"), style).is_some());
-        assert!(parsed.get(&head("2"), style).is_none());
+        assert!(parsed.is_of(&head("1"), style));
+        assert!(!parsed.is_of(&head("2"), style));
         let http2 = HeadStyle {
             version: Version::HTTP_2,
             ..style
         };
-        assert!(parsed.get(&head("1"), http2).is_none());
+        assert!(!parsed.is_of(&head("1"), http2));
     }
 }

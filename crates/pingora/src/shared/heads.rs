@@ -2,9 +2,7 @@
 //! and it is ten times as large as the head in the store.
 
 use super::head::{HeadStyle, ParsedHead};
-use super::version::pingora_http;
 use forebay_core::{CacheEntryId, ResponseHead, Result};
-use pingora_http::ResponseHeader;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -47,22 +45,22 @@ impl Heads {
         id: Option<CacheEntryId>,
         head: &ResponseHead,
         style: HeadStyle,
-    ) -> Result<ResponseHeader> {
+    ) -> Result<ParsedHead> {
         let known = id.and_then(|id| self.0.get(&id));
-        if let Some(header) = known.as_ref().and_then(|known| known.get(head, style)) {
-            return Ok(header.clone());
+        if let Some(known) = known.filter(|known| known.is_of(head, style)) {
+            return Ok(known);
         }
         let parsed = ParsedHead::new(head, style)?;
-        let header = parsed.header().clone();
         if let Some(id) = id {
-            self.0.insert(id, parsed);
+            self.0.insert(id, parsed.clone());
         }
-        Ok(header)
+        Ok(parsed)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::version::pingora_http::ResponseHeader;
     use super::*;
 
     fn head(value: &str) -> ResponseHead {
@@ -73,7 +71,7 @@ mod tests {
     fn an_entry_that_was_updated_has_its_new_head() {
         let (heads, id, style) = (Heads::default(), Some(CacheEntryId::new(7)), HeadStyle::default());
         for value in ["1", "1", "2", "1"] {
-            let header = heads.get(id, &head(value), style).unwrap();
+            let header = ResponseHeader::from(heads.get(id, &head(value), style).unwrap());
             assert_eq!(header.headers["a"], value);
         }
     }
@@ -83,9 +81,8 @@ mod tests {
         let (heads, style) = (Heads::new(1 << 20), HeadStyle::default());
         let long = "x".repeat(10_000);
         for id in 0..200 {
-            let header = heads
-                .get(Some(CacheEntryId::new(id)), &head(&long), style)
-                .unwrap();
+            let parsed = heads.get(Some(CacheEntryId::new(id)), &head(&long), style);
+            let header = ResponseHeader::from(parsed.unwrap());
             assert_eq!(header.headers["a"], long);
         }
         assert!(heads.0.weight() <= 1 << 20);

@@ -41,9 +41,9 @@ pub(crate) fn with_head_and_opaque(theirs: &PingoraMeta, head: ResponseHead, opa
 /// # Errors
 /// Those of `to_header`; [`ErrorKind::Refused`] for what pingora cannot hold: a creation, revalidation or provenance
 /// before 1970 unless all three are one.
-pub(crate) fn to_pingora(
+pub(crate) fn to_pingora<H: Into<ResponseHeader>>(
     ours: &CacheMeta,
-    to_header: impl FnOnce(&ResponseHead, HeadStyle) -> Result<ResponseHeader>,
+    to_header: impl FnOnce(&ResponseHead, HeadStyle) -> Result<H>,
 ) -> Result<PingoraMeta> {
     let extras = Extras::decode(ours.opaque());
     let header = to_header(ours.head(), extras.style)?;
@@ -55,10 +55,10 @@ pub(crate) fn to_pingora(
             ours.created(),
             ours.stale_while_revalidate_sec(),
             ours.stale_if_error_sec(),
-            header,
+            header.into(),
         )
     } else {
-        revalidated(ours, provenance, header)?
+        revalidated(ours, provenance, header.into())?
     };
     if let Some(variance) = ours.variance() {
         theirs.set_variance(variance);

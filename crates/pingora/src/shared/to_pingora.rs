@@ -41,7 +41,10 @@ impl ToPingora {
         &self.storage
     }
 
-    pub(crate) async fn find(&'static self, key: &PingoraKey) -> Result<Option<(PingoraMeta, ToPingoraHit)>> {
+    pub(crate) async fn find(
+        &'static self,
+        key: &PingoraKey,
+    ) -> Result<Option<(PingoraMeta, Box<ToPingoraHit>)>> {
         let key = key::from_pingora(key);
         let Some((meta, handler)) = self.storage.lookup(&key, &SpanHandle::current()).await? else {
             return Ok(None);
@@ -59,7 +62,7 @@ impl ToPingora {
         &'static self,
         key: &PingoraKey,
         streaming_write_tag: Option<&[u8]>,
-    ) -> Result<Option<(PingoraMeta, ToPingoraHit)>> {
+    ) -> Result<Option<(PingoraMeta, Box<ToPingoraHit>)>> {
         if streaming_write_tag.is_none() {
             return self.find(key).await;
         }
@@ -80,13 +83,13 @@ impl ToPingora {
         meta::to_pingora(ours, to_header)
     }
 
-    fn hit(&'static self, key: CacheKey, handler: HitHandler) -> ToPingoraHit {
+    fn hit(&'static self, key: CacheKey, handler: HitHandler) -> Box<ToPingoraHit> {
         let storage = &*self.storage;
-        ToPingoraHit {
+        Box::new(ToPingoraHit {
             handler,
             storage,
             key,
-        }
+        })
     }
 
     pub(crate) async fn start(&self, key: &PingoraKey, meta: &PingoraMeta) -> Result<ToPingoraMiss> {
@@ -113,10 +116,9 @@ pub(crate) struct ToPingoraHit {
 }
 
 impl ToPingoraHit {
-    pub(crate) async fn end(self) -> Result<()> {
-        self.handler
-            .finish(self.storage, &self.key, &SpanHandle::current())
-            .await
+    pub(crate) async fn end(self: Box<Self>) -> Result<()> {
+        let (handler, storage) = (self.handler, self.storage);
+        handler.finish(storage, &self.key, &SpanHandle::current()).await
     }
 }
 

@@ -25,8 +25,8 @@ pub fn leak(storage: Arc<dyn Storage>) -> &'static (dyn PingoraStorage + Sync) {
     Box::leak(Box::new(ToPingora::new(storage)))
 }
 
-fn boxed((meta, hit): (PingoraMeta, ToPingoraHit)) -> (PingoraMeta, PingoraHitHandler) {
-    (meta, Box::new(hit))
+fn as_theirs((meta, hit): (PingoraMeta, Box<ToPingoraHit>)) -> (PingoraMeta, PingoraHitHandler) {
+    (meta, hit)
 }
 
 #[async_trait]
@@ -37,7 +37,7 @@ impl PingoraStorage for ToPingora {
         _trace: &PingoraSpan,
     ) -> Result<Option<(PingoraMeta, PingoraHitHandler)>> {
         let found = self.find(key).await.map_err(error_to_pingora)?;
-        Ok(found.map(boxed))
+        Ok(found.map(as_theirs))
     }
 
     async fn lookup_streaming_write(
@@ -47,7 +47,7 @@ impl PingoraStorage for ToPingora {
         _trace: &PingoraSpan,
     ) -> Result<Option<(PingoraMeta, PingoraHitHandler)>> {
         let found = self.find_live(key, streaming_write_tag).await;
-        Ok(found.map_err(error_to_pingora)?.map(boxed))
+        Ok(found.map_err(error_to_pingora)?.map(as_theirs))
     }
 
     async fn get_miss_handler(

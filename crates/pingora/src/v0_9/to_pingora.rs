@@ -24,8 +24,8 @@ pub fn leak(storage: Arc<dyn Storage>) -> &'static (dyn PingoraStorage + Sync) {
     Box::leak(Box::new(ToPingora::new(storage)))
 }
 
-fn boxed((meta, hit): (PingoraMeta, ToPingoraHit)) -> (PingoraMeta, PingoraHitHandler) {
-    (meta, Box::new(hit))
+fn as_theirs((meta, hit): (PingoraMeta, Box<ToPingoraHit>)) -> (PingoraMeta, PingoraHitHandler) {
+    (meta, hit)
 }
 
 #[async_trait]
@@ -35,7 +35,7 @@ impl PingoraStorage for ToPingora {
         key: &PingoraKey,
         _trace: &PingoraSpan,
     ) -> Result<Option<(PingoraMeta, PingoraHitHandler)>> {
-        Ok(self.find(key).await?.map(boxed))
+        Ok(self.find(key).await?.map(as_theirs))
     }
 
     async fn lookup_streaming_write(
@@ -44,7 +44,7 @@ impl PingoraStorage for ToPingora {
         streaming_write_tag: Option<&[u8]>,
         _trace: &PingoraSpan,
     ) -> Result<Option<(PingoraMeta, PingoraHitHandler)>> {
-        Ok(self.find_live(key, streaming_write_tag).await?.map(boxed))
+        Ok(self.find_live(key, streaming_write_tag).await?.map(as_theirs))
     }
 
     async fn get_miss_handler(
