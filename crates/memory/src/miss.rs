@@ -71,10 +71,12 @@ impl Miss {
                 format!("an entry of {weight_bytes} bytes, meta included; the largest object is {max}");
             return Err(ErrorKind::Refused.error(context));
         }
-        self.shared.writes.with_key(self.write.key(), |_| {
+        let (key, entries) = (*self.write.key(), &self.shared.entries);
+        self.shared.writes.with_key(&key, |_| {
             // Purged meanwhile: as if it had been purged right after it was admitted.
             if !self.write.is_purged() {
-                self.shared.entries.insert(*self.write.key(), entry);
+                let mut replaced = entries.contains_key(&key).then_some(key);
+                entries.insert_with_lifecycle(key, entry, &mut replaced);
                 add(&self.shared.counters.admitted, 1);
             }
         });

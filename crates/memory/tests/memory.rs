@@ -180,6 +180,17 @@ async fn what_was_admitted_is_there_or_counted_as_evicted() {
     assert_eq!(stats.evicted, 100 - stats.entries);
 }
 
+#[tokio::test]
+async fn what_is_replaced_is_not_counted_as_evicted() {
+    let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+    for len in [10, 20_000, 10] {
+        write(&storage, 1, &[Bytes::from(vec![1; len])]).await.unwrap();
+    }
+    let stats = storage.stats();
+    assert_eq!((stats.entries, stats.admitted), (1, 3));
+    assert_eq!((stats.evicted, stats.evicted_bytes), (0, 0));
+}
+
 /// Among the evicted keys that it remembers there must be room for those of a new working set.
 #[tokio::test]
 async fn after_a_change_what_half_of_the_capacity_holds_is_kept() {
