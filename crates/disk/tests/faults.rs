@@ -230,6 +230,50 @@ async fn whichever_call_fails_nothing_is_wrong_afterwards() {
     assert!(number > 100);
 }
 
+/// A full store, whose body files are written over by the next ones, on a disk that fails again and again.
+#[tokio::test]
+async fn whatever_fails_while_body_files_are_written_over_nothing_is_wrong_afterwards() {
+    const CAPACITY: u64 = 16 << 20;
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let options = DiskOptions::new(dir.path())
+        .capacity_bytes(CAPACITY)
+        .pause_after_failure(Duration::ZERO);
+    let store = options.io(io.clone()).open().unwrap();
+    let body_of = |number: usize| body(280_000 + number % 5 * 40_000, number as u64);
+    let (mut finished, mut failed) = (0, 0);
+    for number in 0..400_usize {
+        if number == 60 {
+            // About one call in 150; each put and each eviction makes dozens.
+            io.set_plan(|call| {
+                let drawn = call.number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+                let errno = if drawn % 2 == 0 { EIO } else { ENOSPC };
+                (drawn % 151 == 0).then_some(Fault::Errno(errno))
+            });
+        }
+        match put(&store, &format!("{}", number % 100), &body_of(number)).await {
+            Ok(_) => finished += 1,
+            Err(_) => failed += 1,
+        }
+        let name = format!("{}", number * 7 % 100);
+        if let Some((_, mut hit)) = find(&store, &name).await
+            && let Ok(bytes) = read(&mut *hit).await
+        {
+            let versions = (number * 7 % 100..=number).step_by(100).map(body_of);
+            assert!(versions.into_iter().any(|version| version == bytes), "{name}");
+        }
+        assert!(store.stats().resident_bytes <= CAPACITY);
+    }
+    assert!(finished > 300 && failed > 5, "{finished} and {failed}");
+    io.heal();
+    put(&store, "last", &body_of(1)).await.unwrap();
+    store.close();
+    drop(store);
+    assert!(disk_usage(dir.path()) <= CAPACITY);
+    let store = open(dir.path(), CAPACITY);
+    assert_eq!(get(&store, "last").await.unwrap(), body_of(1));
+    assert_eq!(std::fs::read_dir(dir.path().join("spill")).unwrap().count(), 0);
+}
+
 async fn check(
     store: &forebay_disk::DiskStorage,
     name: &str,
