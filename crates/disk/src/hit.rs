@@ -12,11 +12,11 @@ use forebay_core::{CacheEntryId, ErrorKind, HandleHit, HashBinary, Result};
 use std::any::Any;
 use std::sync::Arc;
 
-/// How much of a body file one read takes, in blocks: each is sent by a call of its own, and wakes the client.
+/// How much of a body file one read takes at most, in blocks: each chunk is sent by a call of its own, and wakes the client.
 const CHUNK_BLOCKS: usize = 16;
-/// The same while this much is in use for slow clients, in bytes.
-const MANY_BYTES: usize = 64 << 20;
+/// The same where buffers of `MANY_BYTES` are in use: clients are slow to take what was read for them.
 const CHUNK_BLOCKS_OF_MANY: usize = 1;
+const MANY_BYTES: usize = 64 << 20;
 
 /// Counts an open handler for as long as it lives.
 pub(crate) struct Opened(Arc<Store>);

@@ -188,8 +188,8 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Takes over the spare file or makes one where there is none, appends, and ends it where that was the last; the checksum of the table then.
-    /// The file comes back after a failure too, as far as it came. Blocks on the disk.
+    /// Takes over the spare file or makes one where there is none, appends, and ends it where that was the last; the
+    /// checksum of the table then. The file comes back after a failure too, as far as it came. Blocks on the disk.
     pub(crate) fn take(
         &self,
         spill: Option<Spill>,

@@ -56,7 +56,7 @@ impl Writer {
     fn fits(&self, log_bytes: u64, bodies_bytes: u64) -> bool {
         self.grown_bytes(log_bytes)
             .saturating_add(bodies_bytes)
-            .saturating_add(self.spare_bytes())
+            .saturating_add(self.headroom_bytes())
             <= self.capacity_bytes()
     }
 
@@ -93,7 +93,7 @@ impl Writer {
 
     /// What is left free of the capacity: what eviction appends before a segment goes, and what a new one and rounding
     /// can cost beyond the records themselves.
-    pub(super) fn spare_bytes(&self) -> u64 {
+    pub(super) fn headroom_bytes(&self) -> u64 {
         let kept = self.store.options.segment_bytes();
         kept.min(self.capacity_bytes() / 8) + SLACK_BYTES
     }
@@ -271,8 +271,8 @@ impl Writer {
         entries
     }
 
-    /// Removes a segment from the disk; whether nothing is left of it. Readers have its files open. If the log cannot be removed, the segment stays
-    /// the oldest: a younger one must not go before it.
+    /// Removes a segment from the disk; whether nothing is left of it. Readers have its files open. If the log cannot be
+    /// removed, the segment stays the oldest: a younger one must not go before it.
     fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<bool> {
         let store = self.store.clone();
         let (io, layout, ring) = (store.io(), &store.layout, Ring::of(segment.number));

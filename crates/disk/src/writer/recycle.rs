@@ -21,7 +21,7 @@ const SEGMENTS_MIN: usize = 4;
 /// Body files that nobody has use for are kept for the next bodies up to this share of the capacity.
 const SPARES_SHARE: u64 = 16;
 
-/// What becomes of the logs of evicted segments.
+/// What becomes of the files of evicted segments.
 #[derive(Default)]
 pub(super) struct Recycle {
     /// Whether the segment that is evicted now is to leave its files.
@@ -42,7 +42,7 @@ struct Retired {
 }
 
 impl Writer {
-    /// Before the full active segment is sealed: where there is no room for another, one goes now, and leaves its log.
+    /// Before the full active segment is sealed: where there is no room for another, one goes now, and leaves its files.
     pub(super) fn retire_oldest(&mut self) {
         let next_bytes = self
             .active
@@ -76,7 +76,7 @@ impl Writer {
     fn room_bytes(&self) -> u64 {
         self.capacity_bytes()
             .saturating_sub(self.store.used_bytes())
-            .saturating_sub(self.spare_bytes())
+            .saturating_sub(self.headroom_bytes())
     }
 
     /// Removes the log of a segment that is no longer in the map, or keeps it for the next one if nobody reads it.
