@@ -4,7 +4,7 @@ use crate::entry::{ByWeight, Entry};
 use crate::hit::{StoredHit, StreamHit};
 use crate::miss::Miss;
 use crate::options::Limits;
-use crate::stats::{CountEvictions, Counters, MemoryStats, OpenHandler, add, get};
+use crate::stats::{CountEvictions, Counters, MemoryStats, OpenHandlers, add, get};
 use async_trait::async_trait;
 use forebay_core::{
     CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler, MissHandler,
@@ -36,6 +36,7 @@ pub(crate) struct Shared {
     /// Also what orders admission, purge, expiry and update of one key.
     pub(crate) writes: Arc<LiveWrites<()>>,
     pub(crate) counters: Arc<Counters>,
+    open_handlers: OpenHandlers,
     next_id: AtomicU64,
 }
 
@@ -66,6 +67,7 @@ impl MemoryStorage {
                 entries,
                 writes,
                 counters,
+                open_handlers: OpenHandlers::default(),
                 next_id,
             }),
         })
@@ -78,6 +80,7 @@ impl MemoryStorage {
             entries,
             writes,
             counters,
+            open_handlers,
             ..
         } = &*self.shared;
         MemoryStats {
@@ -86,7 +89,7 @@ impl MemoryStorage {
             capacity_bytes: limits.capacity_bytes,
             live_writes: writes.len() as u64,
             in_flight_bytes: get(&counters.in_flight_bytes),
-            open_handlers: get(&counters.open_handlers),
+            open_handlers: open_handlers.count(),
             hits: get(&counters.hits),
             stream_hits: get(&counters.stream_hits),
             misses: get(&counters.misses),
@@ -100,7 +103,7 @@ impl MemoryStorage {
     fn stream_hit(&self, write: Arc<LiveWrite<()>>) -> (CacheMeta, HitHandler) {
         add(&self.shared.counters.stream_hits, 1);
         let meta = write.meta().clone();
-        let open = OpenHandler::new(&self.shared.counters);
+        let open = self.shared.open_handlers.open();
         (meta, Box::new(StreamHit::new(Follower::new(write), open)))
     }
 
@@ -111,7 +114,7 @@ impl MemoryStorage {
             entry = in_one_piece;
         }
         let meta = entry.meta();
-        let open = OpenHandler::new(&self.shared.counters);
+        let open = self.shared.open_handlers.open();
         (meta, Box::new(StoredHit::new(entry, open)))
     }
 

@@ -46,9 +46,9 @@ impl Writer {
                 drop(too_short);
                 continue;
             }
-            self.recycle.wanted = true;
+            self.recycle.wants_bodies = true;
             let evicted = self.evict_for(bytes);
-            self.recycle.wanted = false;
+            self.recycle.wants_bodies = false;
             evicted?;
         }
     }

@@ -259,6 +259,7 @@ impl Writer {
         self.switch_to(self.ring.other());
         self.seal();
         self.sync();
+        self.drop_retired_log();
         while self.drop_spare() {}
     }
 

@@ -10,7 +10,6 @@ use crate::options::Sync;
 use crate::ring::Ring;
 use crate::segment::{Segment, disk_bytes};
 use crate::spare::Spare;
-use crate::spill::Reservation;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,8 +23,10 @@ const SPARES_SHARE: u64 = 16;
 /// What becomes of the files of evicted segments.
 #[derive(Default)]
 pub(super) struct Recycle {
-    /// Whether the segment that is evicted now is to leave its files.
-    pub(super) wanted: bool,
+    /// Whether the segment that is evicted now is to leave its log.
+    wants_log: bool,
+    /// Whether it is to leave its body files.
+    pub(super) wants_bodies: bool,
     /// The log that was left, under its name in the `spill` directory.
     retired: Option<Retired>,
     /// Body files of segments that are gone, until it is sure that a power cut does not bring these back.
@@ -37,8 +38,6 @@ struct Retired {
     ring: Ring,
     /// Whether a part of it, without the rest, would say what is no longer so.
     overrules: bool,
-    /// What it occupies until it is taken over.
-    room: Reservation,
 }
 
 impl Writer {
@@ -47,9 +46,9 @@ impl Writer {
         let next_bytes = self
             .active
             .as_ref()
-            .map_or(0, |active| active.segment.written_bytes());
-        self.recycle.wanted = true;
-        while self.room_bytes() + self.recyclable_bytes() + self.retired_log_bytes() < next_bytes
+            .map_or(0, |active| active.segment.content_bytes());
+        (self.recycle.wants_log, self.recycle.wants_bodies) = (true, true);
+        while self.room_bytes() + self.recyclable_bytes() < next_bytes
             && !self.full.evicting
             && self.store.segments.len() >= SEGMENTS_MIN
         {
@@ -58,12 +57,7 @@ impl Writer {
                 break;
             }
         }
-        self.recycle.wanted = false;
-    }
-
-    fn retired_log_bytes(&self) -> u64 {
-        let retired = self.recycle.retired.as_ref();
-        retired.map_or(0, |retired| retired.room.bytes())
+        (self.recycle.wants_log, self.recycle.wants_bodies) = (false, false);
     }
 
     /// What the body files occupy that wait to be used.
@@ -84,11 +78,9 @@ impl Writer {
         let (io, path) = (self.store.io(), self.store.layout.log(segment.number));
         // Counted after it left the map: no new reader can come.
         let unread = Arc::strong_count(segment) == 1 && Arc::strong_count(&segment.log) == 1;
-        if self.recycle.wanted && self.recycle.retired.is_none() && unread {
+        if self.recycle.wants_log && self.recycle.retired.is_none() && unread {
             io.rename(&path, &self.store.layout.retired_log())?;
-            let len_bytes = segment.log.len_bytes().unwrap_or_default();
             self.recycle.retired = Some(Retired {
-                room: self.store.reserve(disk_bytes(len_bytes)),
                 log: segment.log.clone(),
                 ring: Ring::of(segment.number),
                 overrules: segment.overrules(),
@@ -101,12 +93,12 @@ impl Writer {
     /// Makes the retired log that of a new segment, if there is one; it and its length.
     pub(super) fn take_over_log(&mut self, number: u32, path: &Path) -> Option<(Arc<dyn File>, u64)> {
         let retired = self.recycle.retired.take()?;
-        let room = self.room_bytes() + retired.room.bytes();
+        let room = self.room_bytes();
         match self.prepare_log(&retired, number, path, room) {
             Ok(len_bytes) => Some((retired.log, len_bytes)),
             Err(_) => {
                 self.recycle.retired = Some(retired);
-                let _ = self.drop_retired_log(); // a new file does as well
+                self.drop_retired_log(); // a new file does as well
                 None
             }
         }
@@ -134,7 +126,7 @@ impl Writer {
 
     /// Takes the body file out of a segment that goes, beside those that were `retired` already, if it may be of use.
     pub(super) fn retire_body(&self, leaving: &Segment, slot: Slot, retired: &[Spare]) -> Option<Spare> {
-        let wanted = self.recycle.wanted && slot.body_in_file;
+        let wanted = self.recycle.wants_bodies && slot.body_in_file;
         let len_bytes = leaving.body_bytes(slot.generation).filter(|_| wanted)?;
         let with_others = self.recyclable_bytes() + retired.iter().map(Spare::room_bytes).sum::<u64>();
         if with_others + disk_bytes(len_bytes) > self.spares_bytes_max() {
@@ -185,20 +177,17 @@ impl Writer {
         }
     }
 
-    /// Removes a file that waits to be taken over; `false` if there is none.
+    /// Removes a body file that waits to be written over; `false` if there is none.
     pub(super) fn drop_spare(&mut self) -> bool {
         let spare = self.store.spares.take_longest();
-        spare.or_else(|| self.recycle.bodies.pop()).is_some() || self.drop_retired_log()
+        spare.or_else(|| self.recycle.bodies.pop()).is_some()
     }
 
-    /// Whether there was one.
-    fn drop_retired_log(&mut self) -> bool {
-        if self.recycle.retired.take().is_none() {
-            return false;
-        }
-        if let Err(error) = self.store.io().remove_file(&self.store.layout.retired_log()) {
+    pub(super) fn drop_retired_log(&mut self) {
+        if self.recycle.retired.take().is_some()
+            && let Err(error) = self.store.io().remove_file(&self.store.layout.retired_log())
+        {
             let _ = self.failed("remove a retired log", error); // the next open removes it
         }
-        true
     }
 }
