@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A body file in `spill/` that belongs to nobody. Dropped before it is used, it removes the file.
 pub(crate) struct Spare {
@@ -17,33 +18,18 @@ pub(crate) struct Spare {
     pub(crate) len_bytes: u64,
     /// What it occupies.
     room: Option<Reservation>,
+    _counted: Reservation,
 }
 
 impl Spare {
-    pub(crate) fn new(
-        io: Arc<dyn Io>,
-        path: PathBuf,
-        generation: u64,
-        len_bytes: u64,
-        room: Reservation,
-    ) -> Self {
-        Spare {
-            io,
-            path,
-            generation,
-            len_bytes,
-            room: Some(room),
-        }
-    }
-
     pub(crate) fn room_bytes(&self) -> u64 {
         self.room.as_ref().map_or(0, Reservation::bytes)
     }
 
-    /// Opens the file to write over it. Blocks on the disk.
+    /// Opens the file to write over it; with its path and its room. Blocks on the disk.
     pub(crate) fn open(mut self) -> io::Result<(Arc<dyn File>, PathBuf, Option<Reservation>)> {
         let file = self.io.open(&self.path, OpenMode::ReadWrite)?;
-        Ok((file, self.path.clone(), self.room.take()))
+        Ok((file, std::mem::take(&mut self.path), self.room.take()))
     }
 }
 
@@ -68,37 +54,63 @@ pub(crate) enum Room {
     Spare(Spare),
 }
 
-/// The spare files that may be written over at once, by what they occupy and generation.
+/// The spare files.
 #[derive(Default)]
-pub(crate) struct Spares(Mutex<BTreeMap<(u64, u64), Spare>>);
+pub(crate) struct Spares {
+    /// Those that may be written over at once, by what they occupy and generation.
+    ready: Mutex<BTreeMap<(u64, u64), Spare>>,
+    /// What all occupy, those that are not ready included.
+    total_bytes: Arc<AtomicU64>,
+}
 
 impl std::fmt::Debug for Spares {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Spares").field(&self.0.lock().len()).finish()
+        f.debug_struct("Spares")
+            .field("total_bytes", &self.total_bytes)
+            .finish_non_exhaustive()
     }
 }
 
 impl Spares {
+    /// A spare file that is not ready yet: the one at `path`, with the body of a generation in it.
+    pub(crate) fn retire(
+        &self,
+        io: Arc<dyn Io>,
+        path: PathBuf,
+        generation: u64,
+        len_bytes: u64,
+        room: Reservation,
+    ) -> Spare {
+        Spare {
+            io,
+            path,
+            generation,
+            len_bytes,
+            _counted: Reservation::new(self.total_bytes.clone(), room.bytes()),
+            room: Some(room),
+        }
+    }
+
+    /// Makes it ready.
     pub(crate) fn add(&self, spare: Spare) {
-        self.0
-            .lock()
-            .insert((spare.room_bytes(), spare.generation), spare);
+        let order = (spare.room_bytes(), spare.generation);
+        self.ready.lock().insert(order, spare);
     }
 
     /// The shortest that occupies so many bytes.
     pub(crate) fn take(&self, bytes: u64) -> Option<Spare> {
-        let mut spares = self.0.lock();
+        let mut spares = self.ready.lock();
         let fitting = spares.range((bytes, 0)..).next().map(|(key, _)| *key);
         fitting.and_then(|key| spares.remove(&key))
     }
 
     pub(crate) fn take_longest(&self) -> Option<Spare> {
-        self.0.lock().pop_last().map(|(_, spare)| spare)
+        self.ready.lock().pop_last().map(|(_, spare)| spare)
     }
 
-    /// What they occupy together.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.0.lock().values().map(Spare::room_bytes).sum()
+    /// What all occupy, those that are not ready included.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.total_bytes.load(Ordering::Acquire)
     }
 }
 

@@ -75,14 +75,15 @@ impl Spill {
     /// Takes over the spare file, or makes one.
     fn create(step: &Step, spare: Option<Spare>, mut room: Reservation) -> io::Result<Self> {
         let taken_over_bytes = spare.as_ref().map_or(0, |spare| spare.len_bytes);
-        let (file, path, taken_over_bytes) = match spare.map(Spare::open) {
-            Some(Ok((file, path, its_room))) => {
+        let (file, path) = match spare {
+            Some(spare) => {
+                let (file, path, its_room) = spare.open()?;
                 its_room.into_iter().for_each(|its_room| room.join(its_room));
-                (file, path, taken_over_bytes)
+                (file, path)
             }
-            _ => {
+            None => {
                 let file = step.io.open(&step.path, OpenMode::CreateNew)?;
-                (file, step.path.clone(), 0)
+                (file, step.path.clone())
             }
         };
         let shared = Arc::new(SpillFile {

@@ -236,7 +236,7 @@ impl Writer {
                 self.ghosts.add(key, self.store.index.len());
             }
             self.store.index.remove(key);
-            match self.retire_body(leaving, *slot, &retired) {
+            match self.retire_body(leaving, *slot) {
                 Some(spare) => retired.push(spare),
                 None => self.let_go(*slot, None),
             }

@@ -17,8 +17,10 @@ use std::sync::Arc;
 /// With fewer segments than this, eviction is left to those who need room.
 const SEGMENTS_MIN: usize = 4;
 
-/// Body files that nobody has use for are kept for the next bodies up to this share of the capacity.
+/// Body files that nobody has use for are kept for the next bodies up to this share of the capacity, and so many bytes:
+/// no segment has more.
 const SPARES_SHARE: u64 = 16;
+const SPARES_BYTES_MAX: u64 = 1 << 30;
 
 /// What becomes of the files of evicted segments.
 #[derive(Default)]
@@ -48,7 +50,7 @@ impl Writer {
             .as_ref()
             .map_or(0, |active| active.segment.content_bytes());
         (self.recycle.wants_log, self.recycle.wants_bodies) = (true, true);
-        while self.room_bytes() + self.recyclable_bytes() < next_bytes
+        while self.room_bytes() + self.store.spares.total_bytes() < next_bytes
             && !self.full.evicting
             && self.store.segments.len() >= SEGMENTS_MIN
         {
@@ -58,12 +60,6 @@ impl Writer {
             }
         }
         (self.recycle.wants_log, self.recycle.wants_bodies) = (false, false);
-    }
-
-    /// What the body files occupy that wait to be used.
-    fn recyclable_bytes(&self) -> u64 {
-        let retired = self.recycle.bodies.iter().map(Spare::room_bytes);
-        self.store.spares.bytes() + retired.sum::<u64>()
     }
 
     /// What the capacity leaves for another segment.
@@ -124,12 +120,11 @@ impl Writer {
         Ok(len_bytes)
     }
 
-    /// Takes the body file out of a segment that goes, beside those that were `retired` already, if it may be of use.
-    pub(super) fn retire_body(&self, leaving: &Segment, slot: Slot, retired: &[Spare]) -> Option<Spare> {
+    /// Takes the body file out of a segment that goes, if it may be of use.
+    pub(super) fn retire_body(&self, leaving: &Segment, slot: Slot) -> Option<Spare> {
         let wanted = self.recycle.wants_bodies && slot.body_in_file;
         let len_bytes = leaving.body_bytes(slot.generation).filter(|_| wanted)?;
-        let with_others = self.recyclable_bytes() + retired.iter().map(Spare::room_bytes).sum::<u64>();
-        if with_others + disk_bytes(len_bytes) > self.spares_bytes_max() {
+        if self.store.spares.total_bytes() + disk_bytes(len_bytes) > self.spares_bytes_max() {
             return None;
         }
         let (layout, generation) = (&self.store.layout, slot.generation);
@@ -138,17 +133,12 @@ impl Writer {
         leaving.take_body(generation);
         leaving.add_live(-1);
         let room = self.store.reserve(disk_bytes(len_bytes));
-        Some(Spare::new(
-            self.store.options.io.clone(),
-            to,
-            generation,
-            len_bytes,
-            room,
-        ))
+        let io = self.store.options.io.clone();
+        Some(self.store.spares.retire(io, to, generation, len_bytes, room))
     }
 
     fn spares_bytes_max(&self) -> u64 {
-        self.capacity_bytes() / SPARES_SHARE
+        (self.capacity_bytes() / SPARES_SHARE).min(SPARES_BYTES_MAX)
     }
 
     /// Takes body files of a segment that is gone. Before one is written over, no power cut must bring the segment back.
