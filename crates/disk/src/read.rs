@@ -197,6 +197,17 @@ impl Store {
         Stored::parse(bytes, self.id, key, slot).map(Some)
     }
 
+    /// Whether the page cache has the record of a slot.
+    pub(crate) fn is_at_hand(&self, slot: Slot) -> bool {
+        let (offset, len_bytes) = slot_range(slot);
+        let read = |log: &dyn File| {
+            let buffer = self.buffers.take(len_bytes);
+            buffer.fill(|bytes| read_full_nowait(log, bytes, offset))
+        };
+        let segment = self.segments.get(slot.segment);
+        segment.is_some_and(|segment| read(&*segment.log).is_ok())
+    }
+
     /// As [`read_record`](Store::read_record), on a thread that may wait for the disk.
     pub(crate) fn read_record_blocking(
         &self,
@@ -213,7 +224,8 @@ impl Store {
     }
 }
 
-fn slot_range(slot: Slot) -> (u64, usize) {
+/// Where the record of a slot begins in its log, and how long it is.
+pub(crate) fn slot_range(slot: Slot) -> (u64, usize) {
     (
         u64::from(slot.offset_units) * ALIGN as u64,
         slot.record_units as usize * ALIGN,

@@ -31,10 +31,7 @@ impl Writer {
 
     /// Sees to it that there is an active segment that is not full.
     pub(super) fn place(&mut self) -> Result<()> {
-        let full = self.active.as_ref().is_some_and(|active| {
-            active.segment.written_bytes() + self.batch.len_bytes >= self.store.options.segment_bytes()
-        });
-        if full {
+        if self.is_full() {
             self.flush();
             self.retire_oldest();
             self.seal();
@@ -51,6 +48,13 @@ impl Writer {
             self.active = Some(active);
         }
         Ok(())
+    }
+
+    /// Whether the active segment takes no more records.
+    pub(super) fn is_full(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| {
+            active.segment.written_bytes() + self.batch.len_bytes >= self.store.options.segment_bytes()
+        })
     }
 
     fn new_segment(&mut self, number: u32) -> io::Result<Active> {

@@ -53,7 +53,7 @@ impl Writer {
         }
     }
 
-    fn fits(&self, log_bytes: u64, bodies_bytes: u64) -> bool {
+    pub(super) fn fits(&self, log_bytes: u64, bodies_bytes: u64) -> bool {
         self.grown_bytes(log_bytes)
             .saturating_add(bodies_bytes)
             .saturating_add(self.headroom_bytes())

@@ -1,7 +1,9 @@
-//! The one thread that changes a store. The order in which it takes operations is the order in the log and the order in
-//! which they take effect, so that memory and disk never disagree about what came last.
+//! What changes a store. There is one writer, and whoever has it works alone: the caller itself, where its operation is one
+//! short write to a file that is open (`at_once`), or else the store's thread. The order in which operations are done is
+//! the order in the log and the order in which they take effect, so that memory and disk never disagree about what came last.
 
 mod append;
+mod at_once;
 mod evict;
 mod full;
 mod operations;
@@ -181,14 +183,15 @@ enum After {
 const BATCH_BYTES_MAX: u64 = 4 << 20;
 
 impl Store {
-    /// Hands an operation to the writer and waits for its result. Dropping the future does not take it back.
+    /// Has the writer do an operation, and waits for its result. Dropping the future does not take it back.
     pub(crate) async fn submit<T>(self: &Arc<Self>, op: impl FnOnce(Reply<T>) -> Op) -> Result<T> {
         let (reply, result) = oneshot::channel();
         self.queue.push(op(reply), || {
-            let writer = Writer::new(self.clone());
-            std::thread::Builder::new()
+            let (store, writer) = (self.clone(), Box::new(Writer::new(self.clone())));
+            let thread = std::thread::Builder::new()
                 .name("forebay-write".into())
-                .spawn(move || writer.run())
+                .spawn(move || store.run_writer())?;
+            Ok((thread, writer))
         })?;
         result
             .await
@@ -206,6 +209,12 @@ impl Store {
             })
             .await;
         healed.unwrap_or(true) // a store that is closing serves it no more either
+    }
+
+    /// What the store's thread does.
+    fn run_writer(&self) {
+        self.sign_lock();
+        self.queue.run();
     }
 
     /// Has the writer finish what is queued, seal the log and end. Blocks.
@@ -236,23 +245,23 @@ impl Writer {
         }
     }
 
-    fn run(mut self) {
-        let store = self.store.clone();
-        let _end = store.queue.end_guard();
-        store.sign_lock();
-        while let Some(ops) = store.queue.take(self.sync_due()) {
-            self.cut_again();
-            self.pay_owed();
-            for op in ops {
-                self.handle(op);
-                if self.batch.len_bytes >= BATCH_BYTES_MAX {
-                    self.flush();
-                }
+    /// Does what has queued up, and what is due.
+    fn work(&mut self, ops: Vec<Op>) {
+        self.cut_again();
+        self.pay_owed();
+        for op in ops {
+            self.handle(op);
+            if self.batch.len_bytes >= BATCH_BYTES_MAX {
+                self.flush();
             }
-            self.flush();
-            self.merge_segments();
-            self.sync_if_due();
         }
+        self.flush();
+        self.merge_segments();
+        self.sync_if_due();
+    }
+
+    /// Leaves the directory as an open likes it best.
+    fn end(&mut self) {
         self.cut_again();
         self.pay_owed();
         self.seal();

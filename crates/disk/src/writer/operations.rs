@@ -278,7 +278,7 @@ impl Writer {
         }
     }
 
-    fn slot(&self, key: &HashBinary, only: Option<CacheEntryId>) -> Option<Slot> {
+    pub(super) fn slot(&self, key: &HashBinary, only: Option<CacheEntryId>) -> Option<Slot> {
         let slot = self.store.index.get(key)?;
         only.is_none_or(|id| id.get() == slot.generation).then_some(slot)
     }

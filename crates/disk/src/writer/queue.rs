@@ -1,13 +1,19 @@
-//! The queue between callers and the writer thread.
+//! The queue of operations, and who has the writer.
 
-use super::Op;
+use super::{Op, Writer};
 use forebay_core::{ErrorKind, Result};
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Operations in the order in which they came. Each has a caller that waits, which bounds it.
+/// A caller's own write that takes longer has waited for the disk: it holds up whatever else its thread serves.
+const SLOW: Duration = Duration::from_millis(10);
+/// So long the store's thread makes all writes after that.
+const DETOUR: Duration = Duration::from_secs(10);
+
+/// Operations in the order in which they came, and the writer while nobody works with it. Each operation has a caller that
+/// waits, which bounds them.
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -17,8 +23,24 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     ops: Vec<Op>,
-    closed: bool,
+    writer: Place,
+    /// When the writer has something to do by itself.
+    due: Option<Instant>,
+    /// Until then no caller writes itself.
+    detour_until: Option<Instant>,
     thread: Option<JoinHandle<()>>,
+    closed: bool,
+}
+
+/// Where the writer is.
+#[derive(Default)]
+enum Place {
+    /// Nowhere, before the first operation and after the last.
+    #[default]
+    Nowhere,
+    Here(Box<Writer>),
+    /// Somebody works with it.
+    Taken,
 }
 
 impl std::fmt::Debug for Queue {
@@ -30,41 +52,108 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// Adds an operation; starts the thread with the first one.
-    pub(crate) fn push(&self, op: Op, start: impl FnOnce() -> io::Result<JoinHandle<()>>) -> Result<()> {
+    /// Does the operation at once where that is possible, or leaves it to the thread; starts that with the first one.
+    pub(crate) fn push(
+        &self,
+        op: Op,
+        start: impl FnOnce() -> io::Result<(JoinHandle<()>, Box<Writer>)>,
+    ) -> Result<()> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(ErrorKind::StorageFailed.error("the store is closed"));
         }
         if state.thread.is_none() {
-            let thread = start().map_err(|error| {
+            let (thread, writer) = start().map_err(|error| {
                 ErrorKind::StorageFailed.because("start the writer thread of a store", error)
             })?;
             state.thread = Some(thread);
+            state.writer = Place::Here(writer);
         }
-        state.ops.push(op);
+        let now = op.may_be_short().then(Instant::now);
+        let begun =
+            now.filter(|now| state.ops.is_empty() && state.detour_until.is_none_or(|until| *now >= until));
+        let Some((begun, writer)) = begun.and_then(|begun| Some((begun, state.writer.take()?))) else {
+            state.ops.push(op);
+            drop(state);
+            self.changed.notify_one();
+            return Ok(());
+        };
         drop(state);
-        self.changed.notify_one();
+        self.work(writer, |writer| writer.at_once(op), Some(begun));
         Ok(())
     }
 
-    /// What has queued up: waits for something, until `due` if that is given. `None` once closed and empty.
-    pub(super) fn take(&self, due: Option<Instant>) -> Option<Vec<Op>> {
+    /// Does what queues up and what is due, until the queue is closed.
+    pub(super) fn run(&self) {
+        while let Some((writer, ops)) = self.take() {
+            let work = |writer: &mut Writer| {
+                writer.work(ops);
+                None
+            };
+            self.work(writer, work, None);
+        }
+        let last = std::mem::take(&mut self.state.lock().writer);
+        if let Place::Here(mut writer) = last {
+            writer.end();
+        }
+    }
+
+    /// Works with the writer, and gives it back with what is left to the thread.
+    fn work(
+        &self,
+        mut writer: Box<Writer>,
+        work: impl FnOnce(&mut Writer) -> Option<Op>,
+        begun: Option<Instant>,
+    ) {
+        let lost = Lost(self);
+        let left = work(&mut writer);
+        std::mem::forget(lost);
+        let due = writer.sync_due();
+        let now = Instant::now();
         let mut state = self.state.lock();
-        while state.ops.is_empty() {
-            if state.closed {
+        if let Some(begun) = begun
+            && left.is_none()
+            && now - begun > SLOW
+        {
+            state.detour_until = Some(now + DETOUR);
+        }
+        state.ops.extend(left);
+        state.writer = Place::Here(writer);
+        let was_due = std::mem::replace(&mut state.due, due);
+        let is_wanted =
+            state.closed || !state.ops.is_empty() || due.is_some_and(|due| due <= now || was_due.is_none());
+        drop(state);
+        if is_wanted {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The writer and what has queued up: waits for something to do. `None` once closed and empty.
+    fn take(&self) -> Option<(Box<Writer>, Vec<Op>)> {
+        let mut state = self.state.lock();
+        loop {
+            let is_here = match &state.writer {
+                Place::Here(_) => true,
+                Place::Taken => false,
+                Place::Nowhere => return None,
+            };
+            let due = state.due.filter(|_| is_here);
+            let has_work = !state.ops.is_empty() || due.is_some_and(|due| due <= Instant::now());
+            if is_here && has_work {
+                let writer = state.writer.take()?;
+                let ops = std::mem::take(&mut state.ops);
+                return Some((writer, ops));
+            }
+            if is_here && state.closed {
                 return None;
             }
             match due {
                 None => self.changed.wait(&mut state),
                 Some(due) => {
-                    if self.changed.wait_until(&mut state, due).timed_out() {
-                        break;
-                    }
+                    self.changed.wait_until(&mut state, due);
                 }
             }
         }
-        Some(std::mem::take(&mut state.ops))
     }
 
     /// Takes no more operations, and waits until those that are queued are done.
@@ -81,22 +170,32 @@ impl Queue {
             log::error!("the writer thread of a store has panicked");
         }
     }
+}
 
-    /// Whatever ends the thread, nobody waits for it in vain.
-    pub(super) fn end_guard(&self) -> EndGuard<'_> {
-        EndGuard(self)
+impl Place {
+    fn take(&mut self) -> Option<Box<Writer>> {
+        match std::mem::replace(self, Place::Taken) {
+            Place::Here(writer) => Some(writer),
+            other => {
+                *self = other;
+                None
+            }
+        }
     }
 }
 
-pub(super) struct EndGuard<'a>(&'a Queue);
+/// Closes the queue where the writer was lost in a panic, so that nobody waits in vain.
+struct Lost<'a>(&'a Queue);
 
-impl Drop for EndGuard<'_> {
+impl Drop for Lost<'_> {
     fn drop(&mut self) {
         let ops = {
             let mut state = self.0.state.lock();
             state.closed = true;
+            state.writer = Place::Nowhere;
             std::mem::take(&mut state.ops)
         };
+        self.0.changed.notify_all();
         drop(ops); // outside of the lock: it drops files and guards
     }
 }
