@@ -28,6 +28,8 @@ pub(crate) struct Segment {
     bodies_bytes: AtomicU64,
     /// The length of each body file, by generation.
     bodies: Mutex<HashMap<u64, u64>>,
+    /// Where its footprint is counted, as long as it is in the map.
+    total: Mutex<Option<Arc<AtomicU64>>>,
 }
 
 impl Segment {
@@ -42,7 +44,18 @@ impl Segment {
             overrules: AtomicBool::new(false),
             bodies_bytes: AtomicU64::new(0),
             bodies: Mutex::default(),
+            total: Mutex::default(),
         }
+    }
+
+    /// Changes what it occupies, as the one that is allowed to, and counts that.
+    fn change<R>(&self, change: impl FnOnce() -> R) -> R {
+        let before = self.footprint_bytes();
+        let result = change();
+        if let Some(total) = &*self.total.lock() {
+            total.fetch_add(self.footprint_bytes().wrapping_sub(before), Ordering::AcqRel);
+        }
+        result
     }
 
     pub(crate) fn live(&self) -> i64 {
@@ -55,8 +68,10 @@ impl Segment {
 
     /// Counts records that were appended.
     pub(crate) fn grow(&self, bytes: u64, records: u64) {
-        self.log_bytes.fetch_add(bytes, Ordering::AcqRel);
-        self.records.fetch_add(records, Ordering::AcqRel);
+        self.change(|| {
+            self.log_bytes.fetch_add(bytes, Ordering::AcqRel);
+            self.records.fetch_add(records, Ordering::AcqRel);
+        });
     }
 
     /// Notes that a record says something else of its key than an earlier one.
@@ -71,15 +86,15 @@ impl Segment {
     /// Counts a body file.
     pub(crate) fn add_body(&self, generation: u64, file_bytes: u64) {
         let old = self.bodies.lock().insert(generation, file_bytes);
-        let change = disk_bytes(file_bytes).wrapping_sub(old.map_or(0, disk_bytes));
-        self.bodies_bytes.fetch_add(change, Ordering::AcqRel);
+        let more = disk_bytes(file_bytes).wrapping_sub(old.map_or(0, disk_bytes));
+        self.change(|| self.bodies_bytes.fetch_add(more, Ordering::AcqRel));
     }
 
     /// No longer counts a body file; its length.
     pub(crate) fn take_body(&self, generation: u64) -> Option<u64> {
         let file_bytes = self.bodies.lock().remove(&generation)?;
-        self.bodies_bytes
-            .fetch_sub(disk_bytes(file_bytes), Ordering::AcqRel);
+        let less = disk_bytes(file_bytes);
+        self.change(|| self.bodies_bytes.fetch_sub(less, Ordering::AcqRel));
         Some(file_bytes)
     }
 
@@ -95,7 +110,7 @@ impl Segment {
 
     /// Says how long the file of the log is, whatever was written of it.
     pub(crate) fn set_allocated(&self, bytes: u64) {
-        self.allocated_bytes.store(bytes, Ordering::Release);
+        self.change(|| self.allocated_bytes.store(bytes, Ordering::Release));
     }
 
     /// How much can be written to the log without it growing.
@@ -134,6 +149,8 @@ pub(crate) fn disk_bytes(file_bytes: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     by_number: RwLock<BTreeMap<u32, Arc<Segment>>>,
+    /// What those of each ring occupy together.
+    footprints: [Arc<AtomicU64>; 2],
 }
 
 impl Segments {
@@ -141,12 +158,21 @@ impl Segments {
         self.by_number.read().get(&number).cloned()
     }
 
+    /// Adds one with a number that is not there.
     pub(crate) fn insert(&self, segment: Arc<Segment>) {
+        let total = &self.footprints[Ring::of(segment.number) as usize];
+        total.fetch_add(segment.footprint_bytes(), Ordering::AcqRel);
+        *segment.total.lock() = Some(total.clone());
         self.by_number.write().insert(segment.number, segment);
     }
 
     pub(crate) fn remove(&self, number: u32) {
-        self.by_number.write().remove(&number);
+        let removed = self.by_number.write().remove(&number);
+        if let Some(segment) = removed
+            && let Some(total) = segment.total.lock().take()
+        {
+            total.fetch_sub(segment.footprint_bytes(), Ordering::AcqRel);
+        }
     }
 
     pub(crate) fn oldest(&self, ring: Ring) -> Option<Arc<Segment>> {
@@ -183,11 +209,17 @@ impl Segments {
     }
 
     pub(crate) fn footprint_bytes_of(&self, ring: Ring) -> u64 {
-        self.by_number
-            .read()
-            .range(ring.numbers())
-            .map(|(_, segment)| segment.footprint_bytes())
-            .sum()
+        self.footprints[ring as usize].load(Ordering::Acquire)
+    }
+
+    /// Whether the total of each ring is that of its segments, while nobody changes them.
+    pub(crate) fn adds_up(&self) -> bool {
+        let by_number = self.by_number.read();
+        Ring::ALL.into_iter().all(|ring| {
+            let of_ring = by_number.range(ring.numbers());
+            let sum: u64 = of_ring.map(|(_, segment)| segment.footprint_bytes()).sum();
+            sum == self.footprint_bytes_of(ring)
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Instant;
 /// What a write in progress carries: the file that its body was moved to, once it outgrew memory.
 pub(crate) type Spilled = OnceLock<Arc<SpillFile>>;
 
-/// An open store. The writer thread alone changes index, segments and logs; all others read.
+/// An open store. Whoever has the writer changes index, segments and logs; all others read.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) options: DiskOptions,

@@ -79,6 +79,7 @@ impl Writer {
 
     /// What the store will occupy once the batch is written, and so many bytes more of the log.
     fn grown_bytes(&self, log_bytes: u64) -> u64 {
+        debug_assert!(self.store.segments.adds_up());
         let items = self.batch.pending.len() as u64 * ITEM_BYTES as u64;
         let log_growth = (self.batch.len_bytes + items)
             .saturating_add(log_bytes)
