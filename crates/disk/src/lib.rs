@@ -1,9 +1,10 @@
 //! A disk storage for HTTP caches: two rings of log segments.
 //!
 //! Small entries are records in append-only logs; large bodies lie in files beside the log that names them. The log is
-//! the commit: what it says, in order, is what is stored. A short record is appended by the thread that asks for it, all else
-//! is done by one of the store's own. Where room is needed a segment goes as a whole. What is new is on probation, in a tenth of the capacity; what is read there, or comes back soon after,
-//! moves to the main ring (S3-FIFO). `FORMAT.md` in this crate describes every byte.
+//! the commit: what it says, in order, is what is stored. One thread per store writes it, but for short changes of what is
+//! stored, which their callers append. Where room is needed a segment goes as a whole. What is new is on probation, in a
+//! tenth of the capacity; what is read there, or comes back soon after, moves to the main ring (S3-FIFO). `FORMAT.md` in
+//! this crate describes every byte.
 //!
 //! Where the disk is full before the capacity is, the store shrinks to what the disk has and goes on storing. A write
 //! that fails for good is not admitted, and its body still reaches those who read it, out of memory, within

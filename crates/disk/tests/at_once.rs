@@ -4,7 +4,7 @@ mod common;
 
 use common::{body, get, key, meta, none, put};
 use forebay_core::{PurgeTarget, PurgeType, Storage};
-use forebay_disk::io::{FaultyIo, Operation};
+use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::HashSet;
 use std::path::Path;
@@ -47,31 +47,36 @@ fn by_others(changes: &Changes) -> usize {
     changes.iter().filter(|(thread, _)| *thread != caller).count()
 }
 
-/// A store that has begun its first segment, with nothing left to do.
-async fn begun(dir: &Path, io: &FaultyIo, capacity_bytes: u64, sync: Sync) -> DiskStorage {
+/// A store with some entries in its first segment.
+async fn begun(dir: &Path, io: &FaultyIo, sync: Sync) -> DiskStorage {
     let store = DiskOptions::new(dir.join("store"))
-        .capacity_bytes(capacity_bytes)
+        .capacity_bytes(16 << 20)
         .sync(sync)
         .io(io.clone())
         .open()
         .unwrap();
-    put(&store, "first", &body(1000, 0)).await.unwrap();
-    // The answer comes before the store's thread has let go of the log.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    let changes = watch(io, |_| {});
-    for number in 1.. {
-        if sync != Sync::Never || !by_caller(&changes).is_empty() {
-            break;
-        }
-        assert!(Instant::now() < deadline, "no caller has written anything");
-        put(&store, &format!("more {number}"), &body(10, 0))
-            .await
-            .unwrap();
+    for name in ["a", "b", "c"] {
+        put(&store, name, &body(1000, 1)).await.unwrap();
     }
     store
 }
 
-const MIB: u64 = 1 << 20;
+/// Changes something until the caller has done that itself: the answer to a fill comes before the store's thread has let go.
+async fn until_by_caller(store: &DiskStorage, changes: &Changes) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while by_caller(changes).is_empty() {
+        assert!(Instant::now() < deadline, "no caller has written anything");
+        store.update_meta(&key("c"), &meta("c"), &none()).await.unwrap();
+    }
+}
+
+async fn purge(store: &DiskStorage, name: &str) -> bool {
+    let target = key(name).to_compact();
+    store
+        .purge(&target, PurgeType::Invalidation, &none())
+        .await
+        .unwrap()
+}
 
 /// Where a busy machine keeps a thread off for longer than a slow disk would, the store cannot tell: then once more.
 async fn attempts<F: Future<Output = Result<(), String>>>(attempt: impl Fn() -> F) {
@@ -92,8 +97,10 @@ async fn a_short_change_is_one_write_of_its_caller() {
 
 async fn short_changes() -> Result<(), String> {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let store = begun(dir.path(), &io, 256 * MIB, Sync::Never).await;
+    let store = begun(dir.path(), &io, Sync::Never).await;
     let changes = watch(&io, |_| {});
+    until_by_caller(&store, &changes).await;
+    changes.lock().unwrap().clear();
     let exactly_one = |what: &str| {
         let (own, others) = (by_caller(&changes), by_others(&changes));
         changes.lock().unwrap().clear();
@@ -103,80 +110,73 @@ async fn short_changes() -> Result<(), String> {
         }
     };
 
-    put(&store, "a", &body(20_000, 1)).await.unwrap();
-    exactly_one("a new entry")?;
-    put(&store, "a", &body(250_000, 2)).await.unwrap();
-    exactly_one("an entry over another")?;
     assert!(store.update_meta(&key("a"), &meta("new"), &none()).await.unwrap());
     exactly_one("another meta")?;
     let target = key("a").to_compact();
     store.expire(PurgeTarget::Active(&target), &none()).await.unwrap();
     exactly_one("an expiry")?;
-    assert_eq!(get(&store, "a").await.unwrap(), body(250_000, 2));
-    assert!(
-        store
-            .purge(&target, PurgeType::Invalidation, &none())
-            .await
-            .unwrap()
-    );
+    assert_eq!(get(&store, "a").await.unwrap(), body(1000, 1));
+    assert!(purge(&store, "a").await);
     exactly_one("a purge")?;
     assert!(get(&store, "a").await.is_none());
-    assert!(
-        !store
-            .purge(&target, PurgeType::Invalidation, &none())
-            .await
-            .unwrap()
-    );
-    assert_eq!(
-        changes.lock().unwrap().len(),
-        0,
-        "a purge of nothing writes nothing"
-    );
+    assert!(!purge(&store, "a").await);
+    assert_eq!(changes.lock().unwrap().len(), 0, "there was nothing to purge");
     Ok(())
 }
 
 #[tokio::test]
 async fn whatever_may_take_long_is_left_to_other_threads() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let store = begun(dir.path(), &io, 8 * MIB, Sync::Interval(Duration::from_millis(1))).await;
+    let store = begun(dir.path(), &io, Sync::Never).await;
     let changes = watch(&io, |_| {});
-
     put(&store, "large", &body(600_000, 1)).await.unwrap();
-    store
-        .purge(&key("large").to_compact(), PurgeType::Invalidation, &none())
-        .await
-        .unwrap();
+    assert!(
+        store
+            .update_meta(&key("large"), &meta("new"), &none())
+            .await
+            .unwrap()
+    );
+    assert!(purge(&store, "large").await);
     assert_eq!(by_caller(&changes), [], "a body file, and its removal");
     assert!(by_others(&changes) > 0);
 
-    for number in 0..1000 {
-        put(&store, &format!("k{number}"), &body(20_000, number))
-            .await
-            .unwrap();
+    for number in 0..500 {
+        put(&store, "c", &body(40_000, number)).await.unwrap();
+        store.update_meta(&key("c"), &meta("c"), &none()).await.unwrap();
     }
     assert!(store.stats().evicted_segments > 0);
     let own: HashSet<_> = by_caller(&changes).into_iter().collect();
-    assert_eq!(
-        own,
-        HashSet::from([Operation::Write]),
-        "no segment is begun or evicted, nothing is synced"
-    );
-    let synced = |changes: &Changes| {
-        changes
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|(_, what)| *what == Operation::Sync)
-    };
-    assert!(synced(&changes), "what callers have written is synced as well");
+    assert!(own.is_subset(&HashSet::from([Operation::Write])), "{own:?}");
 }
 
 #[tokio::test]
-async fn where_every_commit_is_synced_no_caller_writes() {
+async fn what_a_caller_has_written_is_synced_at_the_interval() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let store = begun(dir.path(), &io, 256 * MIB, Sync::Always).await;
+    let store = begun(dir.path(), &io, Sync::Interval(Duration::from_millis(1))).await;
     let changes = watch(&io, |_| {});
-    put(&store, "a", &body(1000, 1)).await.unwrap();
+    until_by_caller(&store, &changes).await;
+    let written = changes.lock().unwrap().len();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let is_synced = || {
+        let changes = changes.lock().unwrap();
+        changes[written..]
+            .iter()
+            .any(|(_, what)| *what == Operation::Sync)
+    };
+    while !is_synced() {
+        assert!(Instant::now() < deadline, "nothing was synced");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn where_every_change_is_synced_no_caller_writes() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = begun(dir.path(), &io, Sync::Always).await;
+    let changes = watch(&io, |_| {});
+    for _ in 0..20 {
+        store.update_meta(&key("a"), &meta("new"), &none()).await.unwrap();
+    }
     assert_eq!(by_caller(&changes), []);
     assert!(by_others(&changes) > 0);
 }
@@ -188,24 +188,18 @@ async fn after_a_write_that_took_long_the_next_are_left_to_the_stores_thread() {
 
 async fn slow_changes() -> Result<(), String> {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let store = begun(dir.path(), &io, 256 * MIB, Sync::Never).await;
+    let store = begun(dir.path(), &io, Sync::Never).await;
+    until_by_caller(&store, &watch(&io, |_| {})).await;
     let slow_disk = |operation| {
         if operation == Operation::Write {
             thread::sleep(Duration::from_millis(30));
         }
     };
     let changes = watch(&io, slow_disk);
-    for number in 0..5 {
-        put(&store, &format!("k{number}"), &body(1000, number))
-            .await
-            .unwrap();
+    for _ in 0..5 {
+        store.update_meta(&key("a"), &meta("new"), &none()).await.unwrap();
     }
-    for number in 0..5 {
-        assert_eq!(
-            get(&store, &format!("k{number}")).await.unwrap(),
-            body(1000, number)
-        );
-    }
+    assert_eq!(get(&store, "a").await.unwrap(), body(1000, 1));
     match (by_caller(&changes).as_slice(), by_others(&changes)) {
         ([Operation::Write], 4) => Ok(()),
         other => Err(format!("{other:?}")),
@@ -213,13 +207,15 @@ async fn slow_changes() -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_on_the_callers_thread_fails_alone() {
+async fn a_purge_that_the_disk_fails_is_one_for_this_process_all_the_same() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let store = begun(dir.path(), &io, 256 * MIB, Sync::Never).await;
-    io.set_plan(|call| (call.operation == Operation::Write).then_some(forebay_disk::io::Fault::Errno(5)));
-    let failed = put(&store, "a", &body(1000, 1)).await.unwrap_err();
-    assert!(failed.to_string().contains("append to the log"), "{failed}");
+    let store = begun(dir.path(), &io, Sync::Never).await;
+    until_by_caller(&store, &watch(&io, |_| {})).await;
+    io.set_plan(|call| (call.operation == Operation::Write).then_some(Fault::Errno(5)));
+    let target = key("a").to_compact();
+    let failed = store.purge(&target, PurgeType::Invalidation, &none()).await;
+    assert!(failed.unwrap_err().to_string().contains("append to the log"));
     assert!(get(&store, "a").await.is_none());
     io.heal();
-    assert_eq!(get(&store, "first").await.unwrap(), body(1000, 0));
+    assert_eq!(get(&store, "b").await.unwrap(), body(1000, 1));
 }

@@ -1,35 +1,21 @@
-//! What a caller may do itself: one write of a record to the end of a log that is open and has room for it. A record is short:
-//! large bodies lie beside the log. Whatever may wait for the disk longer than such a write does is left to the store's thread.
+//! What a caller may do itself: one write of a record to the end of a log that is open and has room for it. Whatever may wait
+//! for the disk longer than such a write does is left to the store's thread.
 
-use super::{Change, Commit, CommitBody, Op, Writer};
-use crate::format::record::{ALIGN, Header, Kind};
+use super::{Change, Op, Writer};
+use crate::format::record::ALIGN;
 use crate::index::Slot;
 use crate::options::Sync;
 use crate::read::slot_range;
 use crate::ring::Ring;
 
 impl Op {
-    /// Whether it may be one that its caller does.
+    /// Whether it may be one that its caller does. An entry is the thread's to admit: it writes together what queues up, on
+    /// another processor than a caller that has more to do.
     pub(super) fn may_be_short(&self) -> bool {
         match self {
-            Op::Commit(commit) => matches!(commit.body, CommitBody::Inline { .. }),
             Op::Purge { .. } | Op::Rewrite { .. } | Op::Reserve { .. } => true,
-            Op::Heal { .. } | Op::Shrink { .. } => false,
+            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } => false,
         }
-    }
-}
-
-impl Commit {
-    fn record_bytes(&self) -> u64 {
-        let header = Header {
-            kind: Kind::Entry,
-            key: *self.guard.key(),
-            generation: self.guard.id().get(),
-            meta_len: self.meta.len() as u32,
-            body_len: self.body_len,
-            meta_checksum: 0,
-        };
-        header.record_bytes() as u64
     }
 }
 
@@ -46,12 +32,8 @@ impl Writer {
 
     fn is_short(&self, op: &Op) -> bool {
         match op {
-            Op::Commit(commit) => {
-                let replaced = self.store.index.get(commit.guard.key());
-                self.appends_shortly(commit.record_bytes(), replaced)
-            }
             Op::Purge { key, only, .. } => match self.slot(key, *only) {
-                Some(slot) => self.appends_shortly(ALIGN as u64, Some(slot)),
+                Some(slot) => self.appends_shortly(ALIGN, slot),
                 None => true, // nothing is written
             },
             Op::Rewrite {
@@ -63,26 +45,24 @@ impl Writer {
                         Change::Replace(meta) => meta.len(),
                         Change::Expire(_) => record_bytes,
                     };
-                    self.appends_shortly((record_bytes + more_bytes) as u64, Some(slot))
-                        && self.store.is_at_hand(slot)
+                    self.appends_shortly(record_bytes + more_bytes, slot) && self.store.is_at_hand(slot)
                 }
                 None => true,
             },
             Op::Reserve { bytes, .. } => self.fits(0, *bytes),
-            Op::Heal { .. } | Op::Shrink { .. } => false,
+            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } => false,
         }
     }
 
-    /// Whether so much can be appended by one write, after which a slot is no longer the key's.
-    fn appends_shortly(&self, record_bytes: u64, replaced: Option<Slot>) -> bool {
+    /// Whether so much can be appended by one write, after which the slot is no longer its key's.
+    fn appends_shortly(&self, record_bytes: usize, replaced: Slot) -> bool {
         let has_log = self.ring == Ring::Probation && self.active.is_some() && !self.is_full();
         has_log
             && self.store.options.sync != Sync::Always
             && self.owed.is_empty()
             && self.uncut.is_empty()
-            && self.fits(record_bytes, 0)
-            && self.store.index.len() < self.store.options.entries_max()
-            && replaced.is_none_or(|slot| !self.takes_a_file_along(slot))
+            && self.fits(record_bytes as u64, 0)
+            && !self.takes_a_file_along(replaced)
     }
 
     /// Whether a file goes with a slot: that of its body, or a segment that has nothing else in it.

@@ -1,6 +1,6 @@
-//! What changes a store. There is one writer, and whoever has it works alone: the caller itself, where its operation is one
-//! short write to a file that is open (`at_once`), or else the store's thread. The order in which operations are done is
-//! the order in the log and the order in which they take effect, so that memory and disk never disagree about what came last.
+//! What changes a store. There is one writer, and whoever has it works alone: the store's thread, or a caller whose change is one
+//! short write to a file that is open (`at_once`). The order in which operations are done is the order in the log and the
+//! order in which they take effect, so that memory and disk never disagree about what came last.
 
 mod append;
 mod at_once;
