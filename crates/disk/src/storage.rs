@@ -136,14 +136,14 @@ impl Storage for DiskStorage {
         meta: &CacheMeta,
         _: &SpanHandle,
     ) -> Result<MissHandler> {
-        let store = self.store();
-        store.check_begin(&key.combined_bin(), meta)?;
+        let (store, key) = (self.store(), key.combined_bin());
+        store.check_begin(&key, meta)?;
         let encoded = meta.encode().inspect_err(|_| store.counters.refused.add(1))?;
         let mut meta = meta.clone();
         meta.clear_extensions(); // followers get what later hits get
         let guard = store
             .live
-            .begin(key.combined_bin(), store.new_generation(), meta, Spilled::new());
+            .begin(key, store.new_generation(), meta, Spilled::new());
         Ok(Box::new(DiskMiss::new(store, guard, encoded.into())))
     }
 
