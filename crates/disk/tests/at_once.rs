@@ -8,6 +8,7 @@ use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -218,4 +219,36 @@ async fn a_purge_that_the_disk_fails_is_one_for_this_process_all_the_same() {
     assert!(get(&store, "a").await.is_none());
     io.heal();
     assert_eq!(get(&store, "b").await.unwrap(), body(1000, 1));
+    assert!(
+        !purge(&store, "a").await,
+        "written down by now, as the error said"
+    );
+}
+
+#[tokio::test]
+async fn on_a_disk_that_was_full_lately_no_caller_writes() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = begun(dir.path(), &io, Sync::Never).await;
+    for number in 0..100 {
+        put(&store, &format!("k{number}"), &body(40_000, number))
+            .await
+            .unwrap();
+    }
+    // One write finds no room, and the next has that of an eviction.
+    let is_full = AtomicBool::new(true);
+    io.set_plan(move |call| {
+        let fails = call.operation == Operation::Write && is_full.swap(false, Ordering::Relaxed);
+        fails.then_some(Fault::Errno(28))
+    });
+    put(&store, "last", &body(1000, 1)).await.unwrap();
+    let changes = watch(&io, |_| {});
+    assert!(store.stats().full_disk_evictions > 0);
+    for _ in 0..20 {
+        store
+            .update_meta(&key("last"), &meta("new"), &none())
+            .await
+            .unwrap();
+    }
+    assert_eq!(by_caller(&changes), []);
+    assert!(by_others(&changes) > 0);
 }

@@ -31,6 +31,10 @@ impl Writer {
     }
 
     fn is_short(&self, op: &Op) -> bool {
+        // What failed before is made good first, and a disk that was full may be so again, which takes an eviction.
+        if !self.owed.is_empty() || !self.uncut.is_empty() || self.was_full_lately() {
+            return false;
+        }
         match op {
             Op::Purge { key, only, .. } => match self.slot(key, *only) {
                 Some(slot) => self.appends_shortly(ALIGN, slot),
@@ -59,8 +63,6 @@ impl Writer {
         let has_log = self.ring == Ring::Probation && self.active.is_some() && !self.is_full();
         has_log
             && self.store.options.sync != Sync::Always
-            && self.owed.is_empty()
-            && self.uncut.is_empty()
             && self.fits(record_bytes as u64, 0)
             && !self.takes_a_file_along(replaced)
     }

@@ -35,9 +35,14 @@ impl Writer {
     pub(super) fn capacity_bytes(&self) -> u64 {
         let capacity = self.store.options.capacity_bytes;
         match self.full.last {
-            Some((at, bytes)) if at.elapsed() < GROW_AFTER => bytes.clamp(capacity / 16, capacity),
+            Some((_, bytes)) if self.was_full_lately() => bytes.clamp(capacity / 16, capacity),
             _ => capacity,
         }
+    }
+
+    /// Whether the disk was full so short a time ago that it may not have more room yet.
+    pub(super) fn was_full_lately(&self) -> bool {
+        self.full.last.is_some_and(|(at, _)| at.elapsed() < GROW_AFTER)
     }
 
     /// Does what needs room on the disk; where there is none, evicts and tries again as long as that may help.
