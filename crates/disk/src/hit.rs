@@ -95,7 +95,7 @@ impl StoredHit {
         {
             Ok(bytes) => bytes,
             Err(Failure::Damaged(what)) => {
-                store.heal(self.key, self.slot, what).await;
+                Box::pin(store.heal(self.key, self.slot, what)).await;
                 let generation = self.slot.generation;
                 return Err(ErrorKind::Corrupt.error(format!("body of entry {generation}: {what}")));
             }
@@ -117,7 +117,7 @@ impl HandleHit for StoredHit {
         }
         let chunk = match &self.body {
             Body::Inline(bytes) => bytes.slice(self.position as usize..self.end as usize),
-            Body::File(file, _) => self.read_file(file).await?,
+            Body::File(file, _) => Box::pin(self.read_file(file)).await?,
         };
         self.position += chunk.len() as u64;
         Ok(Some(chunk))

@@ -80,6 +80,25 @@ impl Stored {
     }
 }
 
+/// Whether a read may wait for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// It reads what memory has at hand, and fails where that is not all.
+    No,
+    /// It blocks for as long as the disk takes.
+    Yes,
+}
+
+impl Wait {
+    /// Fills the buffer.
+    fn read_full(self, file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Wait::No => read_full_nowait(file, buffer, offset),
+            Wait::Yes => read_full(file, buffer, offset),
+        }
+    }
+}
+
 /// An open body file with its checksums.
 #[derive(Debug, Clone)]
 pub(crate) struct BodyFile {
@@ -90,31 +109,18 @@ pub(crate) struct BodyFile {
 }
 
 impl BodyFile {
-    /// Opens the body file of a record and checks its table. Blocks on the disk.
-    pub(crate) fn open(io: &dyn Io, path: &Path, id: StoreId, stored: &Stored) -> Result<BodyFile, Failure> {
-        let file = io.open(path, OpenMode::Read)?;
-        let read = |file: &dyn File, buffer: &mut [u8], offset| read_full(file, buffer, offset);
-        BodyFile::check(file, read, id, stored)
-    }
-
-    /// The same where nothing has to be waited for; else an error.
-    pub(crate) fn open_nowait(
+    /// Opens the body file of a record and checks its table.
+    pub(crate) fn open(
         io: &dyn Io,
         path: &Path,
         id: StoreId,
         stored: &Stored,
+        wait: Wait,
     ) -> Result<BodyFile, Failure> {
-        let file = io.open_nowait(path)?;
-        let read = |file: &dyn File, buffer: &mut [u8], offset| read_full_nowait(file, buffer, offset);
-        BodyFile::check(file, read, id, stored)
-    }
-
-    fn check(
-        file: Arc<dyn File>,
-        read: impl FnOnce(&dyn File, &mut [u8], u64) -> io::Result<()>,
-        id: StoreId,
-        stored: &Stored,
-    ) -> Result<BodyFile, Failure> {
+        let file = match wait {
+            Wait::No => io.open_nowait(path)?,
+            Wait::Yes => io.open(path, OpenMode::Read)?,
+        };
         let Header {
             key,
             generation,
@@ -125,7 +131,7 @@ impl BodyFile {
             return Err(Failure::Damaged("its body file has another length"));
         }
         let mut end = vec![0; (body::file_bytes(body_len) - body_len) as usize];
-        read(&*file, &mut end, body_len)?;
+        wait.read_full(&*file, &mut end, body_len)?;
         let seed = id.generation_seed(generation);
         let table_checksum = stored.table.first().copied().unwrap_or_default();
         let table = body::decode_end(&end, &key, generation, body_len, table_checksum, seed)
@@ -140,21 +146,6 @@ impl BodyFile {
 }
 
 impl Store {
-    /// Reads exactly this range: at once where the page cache has it, else on a thread of the pool.
-    pub(crate) async fn read(
-        &self,
-        file: &Arc<dyn File>,
-        offset: u64,
-        len_bytes: usize,
-    ) -> io::Result<Bytes> {
-        let buffer = self.buffers.take(len_bytes);
-        match buffer.fill(|bytes| read_full_nowait(&**file, bytes, offset)) {
-            Ok(bytes) => Ok(bytes),
-            // The read that may wait says what is wrong.
-            Err((buffer, _)) => self.read_waiting(file, buffer, offset).await,
-        }
-    }
-
     /// Reads the blocks of a body that the page cache has of a range that begins with one, at once; where it has not even
     /// the first, some of them on a thread of the pool. What comes is whole blocks, but for the end of the range.
     pub(crate) async fn read_blocks(
@@ -187,40 +178,32 @@ impl Store {
             .map_err(|(_, error)| error)
     }
 
-    /// Reads and checks the record of a slot.
-    pub(crate) async fn read_record(&self, key: &HashBinary, slot: Slot) -> Result<Option<Stored>, Failure> {
-        let Some(segment) = self.segments.get(slot.segment) else {
-            return Ok(None);
-        };
-        let (offset, len_bytes) = slot_range(slot);
-        let bytes = self.read(&segment.log, offset, len_bytes).await?;
-        Stored::parse(bytes, self.id, key, slot).map(Some)
+    /// Reads and checks the record of a slot; `None` where its segment is gone.
+    pub(crate) fn read_record(
+        &self,
+        key: &HashBinary,
+        slot: Slot,
+        wait: Wait,
+    ) -> Result<Option<Stored>, Failure> {
+        match self.read_log(slot, wait)? {
+            Some(bytes) => Stored::parse(bytes, self.id, key, slot).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Whether the page cache has the record of a slot.
     pub(crate) fn is_at_hand(&self, slot: Slot) -> bool {
-        let (offset, len_bytes) = slot_range(slot);
-        let read = |log: &dyn File| {
-            let buffer = self.buffers.take(len_bytes);
-            buffer.fill(|bytes| read_full_nowait(log, bytes, offset))
-        };
-        let segment = self.segments.get(slot.segment);
-        segment.is_some_and(|segment| read(&*segment.log).is_ok())
+        matches!(self.read_log(slot, Wait::No), Ok(Some(_)))
     }
 
-    /// As [`read_record`](Store::read_record), on a thread that may wait for the disk.
-    pub(crate) fn read_record_blocking(
-        &self,
-        key: &HashBinary,
-        slot: Slot,
-    ) -> Result<Option<Stored>, Failure> {
+    fn read_log(&self, slot: Slot, wait: Wait) -> io::Result<Option<Bytes>> {
         let Some(segment) = self.segments.get(slot.segment) else {
             return Ok(None);
         };
         let (offset, len_bytes) = slot_range(slot);
-        let mut buffer = vec![0; len_bytes];
-        read_full(&*segment.log, &mut buffer, offset)?;
-        Stored::parse(buffer.into(), self.id, key, slot).map(Some)
+        let read = |bytes: &mut [u8]| wait.read_full(&*segment.log, bytes, offset);
+        let filled = self.buffers.take(len_bytes).fill(read);
+        filled.map(Some).map_err(|(_, error)| error)
     }
 }
 

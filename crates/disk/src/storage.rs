@@ -4,7 +4,7 @@ use crate::follow::LiveHit;
 use crate::hit::{Body, StoredHit};
 use crate::index::Slot;
 use crate::miss::DiskMiss;
-use crate::read::{BodyFile, Failure, Stored};
+use crate::read::{BodyFile, Failure, Wait};
 use crate::stats::DiskStats;
 use crate::store::{Spilled, Store, weight_bytes};
 use crate::writer::{Change, Op};
@@ -81,11 +81,15 @@ impl DiskStorage {
                 return Some(self.live_hit(write));
             }
             let slot = store.index.touch(key)?;
-            match open_entry(store, key, slot).await {
+            let opened = match open_entry(store, key, slot, Wait::No) {
+                Err(_) => Box::pin(open_waiting(store, *key, slot)).await,
+                at_hand => at_hand,
+            };
+            match opened {
                 Ok(Some(found)) => return Some(found),
                 Ok(None) => {} // its segment went away, and the slot with it
                 Err(Failure::Damaged(what)) => {
-                    if store.heal(*key, slot, what).await {
+                    if Box::pin(store.heal(*key, slot, what)).await {
                         return None;
                     }
                 }
@@ -217,12 +221,14 @@ fn exact_id(target: PurgeTarget<'_>) -> Option<forebay_core::CacheEntryId> {
     }
 }
 
-async fn open_entry(
+/// Opens the entry of a slot; `None` where its segment is gone.
+fn open_entry(
     store: &Arc<Store>,
     key: &HashBinary,
     slot: Slot,
+    wait: Wait,
 ) -> Result<Option<(CacheMeta, HitHandler)>, Failure> {
-    let Some(stored) = store.read_record(key, slot).await? else {
+    let Some(stored) = store.read_record(key, slot, wait)? else {
         return Ok(None);
     };
     let meta =
@@ -232,7 +238,8 @@ async fn open_entry(
         false => Body::Inline(stored.inline_body),
         true => {
             let reading = store.readers.enter(slot.generation);
-            let file = open_body(store, slot.segment, stored).await?;
+            let path = store.layout.body(slot.segment, slot.generation);
+            let file = BodyFile::open(&*store.options.io, &path, store.id, &stored, wait)?;
             Body::File(file, reading)
         }
     };
@@ -242,12 +249,14 @@ async fn open_entry(
     )))
 }
 
-async fn open_body(store: &Arc<Store>, segment: u32, stored: Stored) -> Result<BodyFile, Failure> {
-    let (io, id) = (store.options.io.clone(), store.id);
-    let path = store.layout.body(segment, stored.header.generation);
-    if let Ok(body) = BodyFile::open_nowait(&*io, &path, id, &stored) {
-        return Ok(body);
-    }
-    let open = move || BodyFile::open(&*io, &path, id, &stored);
+/// The same on a thread of the pool, where it may wait.
+async fn open_waiting(
+    store: &Arc<Store>,
+    key: HashBinary,
+    slot: Slot,
+) -> Result<Option<(CacheMeta, HitHandler)>, Failure> {
+    store.counters.fallback_reads.add(1);
+    let opening = store.clone();
+    let open = move || open_entry(&opening, &key, slot, Wait::Yes);
     store.pool.run(open).await?
 }

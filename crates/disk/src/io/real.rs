@@ -8,7 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The file system of the machine.
+/// The file system of the machine. When a file was read last is not noted, where that can be had: it is a part of what each
+/// read costs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealIo;
 
@@ -43,18 +44,25 @@ impl Io for RealIo {
         };
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fd = fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
+        // Not by the open, which could create the file before it finds that the owner is another, as over NFS.
+        #[cfg(target_os = "linux")]
+        let _ = fs::fcntl_setfl(&fd, fs::fcntl_getfl(&fd)? | OFlags::NOATIME); // another owner: as well without
         Ok(Arc::new(RealFile(fd.into())))
     }
 
     #[cfg(target_os = "linux")]
     fn open_nowait(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         use rustix::fs::{CWD, ResolveFlags};
+        use rustix::io::Errno;
         // Since Linux 5.12: EAGAIN where a name would have to be read from the disk.
-        let (flags, resolve) = (
-            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-            ResolveFlags::CACHED,
-        );
-        let fd = fs::openat2(CWD, path, flags, Mode::empty(), resolve)?;
+        let open = |more| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | more;
+            fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)
+        };
+        let fd = match open(OFlags::NOATIME) {
+            Err(Errno::PERM) => open(OFlags::empty()), // the file is another's
+            opened => opened,
+        }?;
         Ok(Arc::new(RealFile(fd.into())))
     }
 

@@ -3,7 +3,7 @@
 use super::{Entry, SegmentSurvey, Survey};
 use crate::format::{BLOCK_BYTES, blocks_match};
 use crate::io::read_full;
-use crate::read::{BodyFile, Failure, Stored};
+use crate::read::{BodyFile, Failure, Stored, Wait};
 use forebay_core::{HashBinary, Result};
 use std::collections::HashSet;
 use std::fmt;
@@ -159,7 +159,8 @@ impl Survey {
             };
             segment = self.numbers.iter().find(elsewhere).copied().unwrap_or(segment);
         }
-        BodyFile::open(&*self.io, &self.layout.body(segment, generation), self.id, stored)
+        let path = self.layout.body(segment, generation);
+        BodyFile::open(&*self.io, &path, self.id, stored, Wait::Yes)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{After, Change, Commit, CommitBody, Pending, Reply, Writer};
 use crate::format::record::{Header, Kind};
 use crate::format::{body, checksum};
 use crate::index::Slot;
-use crate::read::{Failure, Stored};
+use crate::read::{Failure, Stored, Wait};
 use crate::store::{Spilled, weight_bytes};
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
@@ -205,7 +205,7 @@ impl Writer {
         slot: Slot,
         change: Change,
     ) -> Result<Option<(Stored, Bytes, Slot)>> {
-        let stored = match self.store.read_record_blocking(key, slot) {
+        let stored = match self.store.read_record(key, slot, Wait::Yes) {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
             Err(Failure::Io(error)) => {

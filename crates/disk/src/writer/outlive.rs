@@ -4,6 +4,7 @@
 use super::{After, Writer, slot_of};
 use crate::format::footer::Item;
 use crate::format::record::Kind;
+use crate::read::Wait;
 use crate::ring::Ring;
 use crate::segment::Segment;
 use crate::store::weight_bytes;
@@ -60,7 +61,7 @@ impl Writer {
             if keep == Keep::Nothing || keep == Keep::Read && reads == 0 {
                 continue;
             }
-            let Ok(Some(stored)) = self.store.read_record_blocking(&key, slot) else {
+            let Ok(Some(stored)) = self.store.read_record(&key, slot, Wait::Yes) else {
                 continue;
             };
             let weight = weight_bytes(&stored) as u64;
