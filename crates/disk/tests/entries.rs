@@ -327,3 +327,28 @@ async fn many_slow_readers_are_given_smaller_chunks() {
     let (_, mut hit) = find(&store, "a").await.unwrap();
     assert_eq!(hit.read_body().await.unwrap().unwrap().len(), 1 << 20);
 }
+
+/// A time of access before that of the writing is what a file system would set anew, with `relatime` too.
+#[tokio::test]
+async fn reading_leaves_no_time_of_access() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 64 << 20);
+    for size in [1, 1 << 20] {
+        put(&store, &size.to_string(), &body(size, 1)).await.unwrap();
+    }
+    let long_ago = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    let stored = files(&dir.path().join("segments"));
+    assert_eq!(stored.len(), 2); // a log, a body
+    for path in &stored {
+        let file = std::fs::File::open(path).unwrap();
+        file.set_times(std::fs::FileTimes::new().set_accessed(long_ago))
+            .unwrap();
+    }
+    for size in [1, 1 << 20] {
+        assert_eq!(get(&store, &size.to_string()).await.unwrap(), body(size, 1));
+    }
+    for path in &stored {
+        let accessed = std::fs::metadata(path).unwrap().accessed().unwrap();
+        assert_eq!(accessed, long_ago, "{}", path.display());
+    }
+}
