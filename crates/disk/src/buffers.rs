@@ -21,7 +21,7 @@ const SIZES: [usize; 9] = [
     1280 << 10,
 ];
 /// Buffers begin at a multiple of this, as do blocks and records in their files: where a copy's target lies less than this
-/// beyond its source, counted within pages, some processors take up to eight times as long.
+/// beyond its source, counted within pages, some processors take several times as long.
 const ALIGN_BYTES: usize = 64;
 /// So much is kept for later at most, in bytes, and so many of each size.
 const IDLE_BYTES_MAX: usize = 16 << 20;
