@@ -46,7 +46,7 @@ impl Io for RealIo {
         let fd = fs::open(path, flags, Mode::RUSR | Mode::WUSR)?;
         // Not by the open, which could create the file before it finds that the owner is another, as over NFS.
         #[cfg(target_os = "linux")]
-        let _ = fs::fcntl_setfl(&fd, fs::fcntl_getfl(&fd)? | OFlags::NOATIME); // another owner: as well without
+        let _ = fs::fcntl_setfl(&fd, OFlags::NOATIME); // of those that this sets, a file here has no other
         Ok(Arc::new(RealFile(fd.into())))
     }
 
