@@ -7,10 +7,12 @@ use forebay_core::{ErrorKind, PurgeTarget, PurgeType, Storage};
 use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, Sync};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const CAPACITY: u64 = 4 << 20;
 const EIO: i32 = 5;
+const EAGAIN: i32 = 11;
 const ENOSPC: i32 = 28;
 
 fn open_faulty(dir: &Path, io: &FaultyIo) -> forebay_core::Result<forebay_disk::DiskStorage> {
@@ -85,6 +87,24 @@ async fn a_failing_read_is_a_miss_or_an_error_and_the_entry_stays() {
         "the handler goes on where it was"
     );
     assert_eq!(get(&store, "small").await.unwrap(), body(1_000, 1));
+}
+
+/// The first read of a lookup asks for what memory has at hand; where that is not all, another one may wait for the disk.
+#[tokio::test]
+async fn a_lookup_waits_for_what_memory_does_not_have() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open_faulty(dir.path(), &io).unwrap();
+    put(&store, "small", &body(1_000, 1)).await.unwrap();
+    let waits = AtomicBool::new(true);
+    io.set_plan(move |call| {
+        let is_first = call.operation == Operation::Read && waits.swap(false, Ordering::Relaxed);
+        is_first.then_some(Fault::Errno(EAGAIN))
+    });
+    assert_eq!(get(&store, "small").await.unwrap(), body(1_000, 1));
+    assert_eq!(store.stats().fallback_reads, 1);
+    assert_eq!(get(&store, "small").await.unwrap(), body(1_000, 1));
+    let stats = store.stats();
+    assert_eq!((stats.fallback_reads, stats.read_errors), (1, 0));
 }
 
 #[tokio::test]
