@@ -3,6 +3,7 @@
 use super::{ROOMY_BYTES, SIZES, Setting, contest, full_bytes, object_count, task};
 use crate::Failure;
 use crate::contender::files::{Append, FilePerObject, Into, Pread, TokioFs};
+use crate::contender::least::Least;
 use crate::contender::native::Native;
 use crate::contender::{AnyContender, Operation, Pages, Task, contender};
 use crate::measurement::{Measurement, Unit};
@@ -65,10 +66,12 @@ fn reads(setting: Setting<'_>, size: usize) -> Result<Vec<Measurement>, Failure>
     for store in stores.iter().chain([&tokio]) {
         store.store(count, &body)?;
     }
+    let least = Arc::new(Least::new(dir, count, &body)?);
     let limits = [
         contender(Pread::new(dir, count, &body, Into::OneBuffer)?),
         contender(Pread::new(dir, count, &body, Into::Verified)?),
         contender(Pread::new(dir, count, &body, Into::NewBuffer)?),
+        contender(Native::new("a verified read by the trait", least, count)?),
     ];
     let all: Vec<_> = stores.iter().chain(&limits).chain([&tokio]).collect();
     let stores: Vec<_> = stores.iter().collect();

@@ -4,6 +4,7 @@ pub mod files;
 mod floor;
 #[cfg(feature = "peers")]
 pub mod foyer;
+pub mod least;
 pub mod memory;
 pub mod native;
 pub mod pingora;
