@@ -7,7 +7,7 @@ use bytes::Bytes;
 use rustix::io::{ReadWriteFlags, preadv2};
 use std::cell::RefCell;
 use std::fs::{self, File, OpenOptions};
-use std::io::{IoSliceMut, Write};
+use std::io::{BufWriter, IoSliceMut, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -31,9 +31,9 @@ pub enum Into {
     Verified,
 }
 
-/// The blocks of the disk store; in chunks of some of them, they are in the processor's cache still when they are checked.
+/// The blocks and chunks of the disk store.
 const BLOCK_BYTES: usize = 64 << 10;
-const CHUNK_BYTES: usize = 4 * BLOCK_BYTES;
+const CHUNK_BYTES: usize = 16 * BLOCK_BYTES;
 /// Of objects in the file and of the one buffer: unaligned copies take longer on some processors.
 const ALIGN_BYTES: usize = 64;
 
@@ -57,25 +57,38 @@ pub struct Pread {
 }
 
 impl Pread {
-    /// A file of so many objects.
+    /// A file of so many objects, written one after the other.
     pub fn new(dir: &Path, count: u64, body: &Bytes, into: Into) -> Result<Self, Failure> {
+        Self::written_by(0, dir, count, body, into)
+    }
+
+    /// The same, written by so many bytes at a time, or by objects where they are larger: a file system may make large pages
+    /// for large writes, which are read faster.
+    pub(super) fn written_by(
+        bytes: usize,
+        dir: &Path,
+        count: u64,
+        body: &Bytes,
+        into: Into,
+    ) -> Result<Self, Failure> {
         let meta = encoded_meta()?;
         let path = dir.join(format!("pread-{into:?}"));
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .create(true)
             .truncate(true)
             .read(true)
             .write(true)
             .open(path)?;
+        let mut writer = BufWriter::with_capacity(bytes, file);
         let mut object = [&meta[..], body].concat();
         let checksums = blocks(&object).collect();
         object.resize(object.len().next_multiple_of(ALIGN_BYTES), 0);
         for _ in 0..count {
-            file.write_all(&object)?;
+            writer.write_all(&object)?;
         }
         Ok(Pread {
             checksums,
-            file,
+            file: writer.into_inner().map_err(|error| error.into_error())?,
             meta,
             body_bytes: body.len(),
             into,
@@ -132,6 +145,10 @@ impl Subject for Pread {
             Into::OneBuffer => "preadv2",
             Into::NewBuffer => "preadv2, new buffer",
         }
+    }
+
+    fn note(&self, _operation: Operation) -> Option<&'static str> {
+        Some("from a file that was written object by object")
     }
 
     async fn get(&self, id: u64) -> Result<Option<usize>, Failure> {

@@ -13,6 +13,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::path::Path;
 
+const WRITE_BYTES: usize = 1 << 20;
+
 /// A verified read behind the trait: it hashes the key, looks into a plain map, reads and checks, and gives a body that was
 /// there before. It counts nothing, evicts nothing, and takes no other objects.
 pub struct Least {
@@ -29,7 +31,7 @@ impl Least {
         std::fs::create_dir_all(&dir)?;
         Ok(Least {
             places: (0..count).map(|id| (key(id).combined_bin(), id)).collect(),
-            read: Pread::new(&dir, count, body, Into::Verified)?,
+            read: Pread::written_by(WRITE_BYTES, &dir, count, body, Into::Verified)?,
             meta: meta()?,
             body: body.clone(),
         })

@@ -20,7 +20,8 @@ pub(crate) struct Segment {
     /// How many slots of the index point here.
     live: AtomicI64,
     log_bytes: AtomicU64,
-    /// What its log occupies already where that is more: one that was taken over is longer than what was written.
+    /// What its log occupies already where that is more: one that was taken over, or that has pages ahead, is longer than
+    /// what was written.
     allocated_bytes: AtomicU64,
     records: AtomicU64,
     /// Whether any of its records may say something else of a key than an earlier one did.
@@ -129,7 +130,7 @@ impl Segment {
         self.written_bytes() + self.unwritten_bytes()
     }
 
-    /// The same, but for what was not written yet of a log that was taken over.
+    /// The same, but for what of the log was not written yet.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.log_and_footer_bytes() + self.bodies_bytes.load(Ordering::Acquire) + DISK_BLOCK_BYTES
     }

@@ -71,22 +71,22 @@ impl Writer {
                 Ok((log, 0))
             }),
         };
-        let begun = log.and_then(|(log, taken_over_bytes)| {
+        let begun = log.and_then(|(log, file_bytes)| {
             if self.store.options.sync == Sync::Always {
                 log.sync()?;
                 io.sync_dir(&layout.segment(number))?;
                 io.sync_dir(&layout.segments())?;
             }
-            Ok((log, taken_over_bytes))
+            Ok((log, file_bytes))
         });
         match begun {
-            Ok((log, taken_over_bytes)) => {
+            Ok((log, file_bytes)) => {
                 let segment = Arc::new(Segment::new(number, log, FIXED_BYTES as u64));
-                segment.set_allocated(taken_over_bytes);
+                segment.set_allocated(file_bytes);
                 Ok(Active {
                     segment,
                     end: FIXED_BYTES as u64,
-                    taken_over_bytes,
+                    file_bytes,
                     items: Vec::new(),
                 })
             }
@@ -106,7 +106,7 @@ impl Writer {
     /// Ends the active segment with its footer. Without one, if that fails, it is scanned when the store is opened.
     pub(super) fn seal(&mut self) {
         let Some(active) = &self.active else { return };
-        let (segment, end, leftovers) = (active.segment.clone(), active.end, active.taken_over_bytes);
+        let (segment, end, leftovers) = (active.segment.clone(), active.end, active.file_bytes);
         let footer = [footer::encode(
             &active.items,
             end,
@@ -219,7 +219,7 @@ impl Writer {
             self.unsynced.touch();
         }
         let end = active.end + batch.len_bytes;
-        let page_rest = (end.next_multiple_of(PAGE_BYTES).min(active.taken_over_bytes)).saturating_sub(end);
+        let page_rest = (end.next_multiple_of(PAGE_BYTES).min(active.file_bytes)).saturating_sub(end);
         if page_rest > 0 {
             // Pages are written whole: else what is left of the last one had to be read first.
             batch
@@ -245,11 +245,11 @@ impl Writer {
 
     /// Takes back what a failed write may have left, so that no later open takes it for written. Where that fails too,
     /// nothing more is written to this log, and it is tried again as soon as there is something to do.
-    fn cut_active(&mut self) {
+    pub(super) fn cut_active(&mut self) {
         let Some(active) = &mut self.active else { return };
         match active.segment.log.set_len(active.end) {
             Ok(()) => {
-                active.taken_over_bytes = 0;
+                active.file_bytes = 0;
                 active.segment.set_allocated(0);
             }
             Err(error) => {

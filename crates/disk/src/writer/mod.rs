@@ -2,6 +2,7 @@
 //! short write to a file that is open (`at_once`). The order in which operations are done is the order in the log and the
 //! order in which they take effect, so that memory and disk never disagree about what came last.
 
+mod ahead;
 mod append;
 mod at_once;
 mod evict;
@@ -132,8 +133,9 @@ struct Active {
     segment: Arc<Segment>,
     /// Where the next record goes.
     end: u64,
-    /// How long the log was when it was taken over; what lies behind `end` are leftovers.
-    taken_over_bytes: u64,
+    /// How long its file is, where that is more; what lies behind `end` are leftovers of the segment that it was taken over
+    /// from, or pages that were made ahead.
+    file_bytes: u64,
     items: Vec<Item>,
 }
 
@@ -257,6 +259,7 @@ impl Writer {
         }
         self.flush();
         self.merge_segments();
+        self.make_pages_ahead();
         self.sync_if_due();
     }
 

@@ -1,0 +1,44 @@
+//! Making the pages of a log before its records need them.
+//!
+//! A file system that has large folios makes them for large writes, and small ones for the appends of records. To write
+//! into a large one, and to read from it, takes about half of what the same bytes take in small ones.
+
+use super::Writer;
+use crate::io::write_full;
+use crate::options::Sync;
+
+/// So much is made at a time, and there is as much ahead.
+const AHEAD_BYTES: u64 = 256 << 10;
+static ZEROS: [u8; AHEAD_BYTES as usize] = [0; AHEAD_BYTES as usize];
+
+impl Writer {
+    /// Makes the next pages of the log where few are left. Where it is not possible, records do without.
+    pub(super) fn make_pages_ahead(&mut self) {
+        let Some(active) = &self.active else { return };
+        let ahead = active.end + AHEAD_BYTES;
+        let until = ahead
+            .next_multiple_of(AHEAD_BYTES)
+            .min(self.store.options.segment_bytes());
+        let start = active.end.max(active.file_bytes);
+        let is_due = active.file_bytes < ahead && start < until;
+        // What is synced at once would be written twice.
+        let is_wanted = self.store.options.sync != Sync::Always && !self.was_full_lately();
+        if !is_due || !is_wanted || !self.fits(0, until - start) {
+            return;
+        }
+        let log = active.segment.log.clone();
+        let mut at = start;
+        while at < until {
+            let len_bytes = (until - at).min(AHEAD_BYTES - at % AHEAD_BYTES);
+            if write_full(&*log, &[&ZEROS[..len_bytes as usize]], at).is_err() {
+                self.cut_active();
+                return;
+            }
+            at += len_bytes;
+        }
+        if let Some(active) = &mut self.active {
+            active.file_bytes = until;
+            active.segment.set_allocated(until);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The pages of a log that are made before its records need them: there while it is open, within the capacity, gone after.
+
+mod common;
+
+use common::{body, disk_usage, files, get, open, put};
+use forebay_disk::{DiskOptions, DiskStorage, Sync};
+use std::path::Path;
+
+const CAPACITY_BYTES: u64 = 64 << 20;
+const AHEAD_BYTES: u64 = 256 << 10;
+
+/// The log's length. The second of two entries is written after the pages that the first one asked for.
+async fn log_bytes_after_two_entries(store: &DiskStorage, dir: &Path) -> u64 {
+    for name in ["a", "b"] {
+        put(store, name, &body(1_000, 1)).await.unwrap();
+    }
+    log_bytes(dir)
+}
+
+fn log_bytes(dir: &Path) -> u64 {
+    let log = files(&dir.join("segments")).remove(0);
+    std::fs::metadata(log).unwrap().len()
+}
+
+#[tokio::test]
+async fn a_log_has_pages_ahead_of_its_records_until_it_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY_BYTES);
+    let long = log_bytes_after_two_entries(&store, dir.path()).await;
+    assert!((AHEAD_BYTES..4 * AHEAD_BYTES).contains(&long), "{long}");
+    assert!(store.stats().resident_bytes >= long);
+    store.close();
+    assert!(log_bytes(dir.path()) < 10_000);
+    let store = open(dir.path(), CAPACITY_BYTES);
+    assert_eq!(get(&store, "a").await.unwrap(), body(1_000, 1));
+}
+
+/// While it is filled from nothing to twice its capacity.
+#[tokio::test]
+async fn pages_ahead_are_within_the_capacity() {
+    for capacity_bytes in [1 << 20, 4 << 20, 9 << 20] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir.path().join("store"), capacity_bytes);
+        for number in 0..2 * capacity_bytes / 20_000 {
+            put(&store, &number.to_string(), &body(20_000, number))
+                .await
+                .unwrap();
+            let used = disk_usage(&dir.path().join("store").join("segments"));
+            assert!(used <= capacity_bytes, "{used} of {capacity_bytes}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_synced_at_once_is_not_written_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = DiskOptions::new(dir.path()).capacity_bytes(CAPACITY_BYTES);
+    let store = options.sync(Sync::Always).open().unwrap();
+    assert!(log_bytes_after_two_entries(&store, dir.path()).await < 10_000);
+}
