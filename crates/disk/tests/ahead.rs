@@ -2,9 +2,11 @@
 
 mod common;
 
-use common::{body, disk_usage, files, get, open, put};
+use common::{body, copy_dir, disk_usage, files, get, open, put};
+use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const CAPACITY_BYTES: u64 = 64 << 20;
 const AHEAD_BYTES: u64 = 256 << 10;
@@ -57,4 +59,42 @@ async fn what_is_synced_at_once_is_not_written_twice() {
     let options = DiskOptions::new(dir.path()).capacity_bytes(CAPACITY_BYTES);
     let store = options.sync(Sync::Always).open().unwrap();
     assert!(log_bytes_after_two_entries(&store, dir.path()).await < 10_000);
+}
+
+#[tokio::test]
+async fn a_killed_store_gives_its_pages_back_when_it_is_opened() {
+    let (dir, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(dir.path(), CAPACITY_BYTES);
+    log_bytes_after_two_entries(&store, dir.path()).await;
+    copy_dir(dir.path(), &killed.path().join("store"));
+    let dir = killed.path().join("store");
+    assert!(log_bytes(&dir) > AHEAD_BYTES);
+    let store = open(&dir, CAPACITY_BYTES);
+    assert!(log_bytes(&dir) < 10_000);
+    assert!(store.stats().resident_bytes < 30_000);
+    for name in ["a", "b"] {
+        assert_eq!(get(&store, name).await.unwrap(), body(1_000, 1));
+    }
+}
+
+/// A disk that has room for records, and not for what is ahead of them, is not filled up again after each.
+#[tokio::test]
+async fn where_pages_cannot_be_made_they_are_tried_once_in_a_log() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let options = DiskOptions::new(dir.path()).capacity_bytes(CAPACITY_BYTES);
+    let store = options.sync(Sync::Never).io(io.clone()).open().unwrap();
+    let writes = AtomicUsize::new(0);
+    io.set_plan(move |call| {
+        // The log's start and the first record come before.
+        let fails = call.operation == Operation::Write && writes.fetch_add(1, Ordering::Relaxed) == 2;
+        fails.then_some(Fault::Errno(28))
+    });
+    for name in ["a", "b", "c", "d"] {
+        put(&store, name, &body(1_000, 1)).await.unwrap();
+    }
+    assert!(log_bytes(dir.path()) < 20_000);
+    assert_eq!(store.stats().full_disk_evictions, 0);
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(get(&store, name).await.unwrap(), body(1_000, 1));
+    }
 }

@@ -9,12 +9,13 @@ pub(crate) use scan::{is_sealed, load_items};
 
 use crate::DiskOptions;
 use crate::format::StoreId;
-use crate::format::fixed::decode_segment;
-use crate::format::record::Kind;
+use crate::format::fixed::{FIXED_BYTES, decode_segment};
+use crate::format::footer::Item;
+use crate::format::record::{ALIGN, Kind};
 use crate::index::Index;
-use crate::io::{Io, OpenMode, PathKind};
+use crate::io::{File, Io, OpenMode, PathKind, read_full};
 use crate::ring::Ring;
-use crate::segment::{Layout, Segment, Segments, segment_number};
+use crate::segment::{Layout, Segment, Segments, disk_bytes, segment_number};
 use crate::store::{Recovered, Store};
 use crate::writer::slot_of;
 use forebay_core::{Error, ErrorKind, Result};
@@ -25,6 +26,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// So many numbers are left out where the clock does not tell that they were not used before.
 const GENERATION_MARGIN: u64 = 1 << 20;
+
+/// So much of a log is looked at in one read, for what follows its records.
+const PIECE_BYTES: u64 = 64 << 10;
 
 /// Opens the store of these options; `None` if another process has it.
 pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
@@ -150,6 +154,32 @@ fn was_taken_over(number: u32, named: u32) -> bool {
     named > number || Ring::of(named) != Ring::of(number)
 }
 
+/// Cuts off the pages that were made ahead of the records of a log, where its store was killed; the log's length then. Behind
+/// the records nothing but zeros goes: anything else may be of one that is damaged.
+fn give_back_pages(io: &dyn Io, path: &Path, log: &dyn File, items: &[Item]) -> io::Result<u64> {
+    let len_bytes = log.len_bytes()?;
+    let ends = items
+        .iter()
+        .map(|item| (u64::from(item.offset_units) + u64::from(item.record_units)) * ALIGN as u64);
+    let keep = disk_bytes(ends.max().unwrap_or(FIXED_BYTES as u64));
+    let mut at = len_bytes;
+    let mut piece = vec![0; (len_bytes.saturating_sub(keep)).min(PIECE_BYTES) as usize];
+    while at > keep {
+        let start = at.saturating_sub(PIECE_BYTES).max(keep);
+        let bytes = &mut piece[..(at - start) as usize];
+        read_full(log, bytes, start)?;
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(len_bytes);
+        }
+        at = start;
+    }
+    let cut = |keep| io.open(path, OpenMode::ReadWrite)?.set_len(keep);
+    match len_bytes > keep && cut(keep).is_ok() {
+        true => Ok(keep),
+        false => Ok(len_bytes), // it goes with its segment
+    }
+}
+
 /// Takes over what the log of one segment says; the newest generation in it.
 fn replay(
     io: &dyn Io,
@@ -170,7 +200,8 @@ fn replay(
         other => other?,
     };
     let items = load_items(&*log, number, id)?;
-    let segment = Arc::new(Segment::new(number, log.clone(), log.len_bytes()?));
+    let len_bytes = give_back_pages(io, &layout.log(number), &*log, &items)?;
+    let segment = Arc::new(Segment::new(number, log.clone(), len_bytes));
     segment.set_overrules(); // or it might
     segments.insert(segment.clone());
     let mut newest = 0;

@@ -1,11 +1,12 @@
 //! Making the pages of a log before its records need them.
 //!
 //! A file system that has large folios makes them for large writes, and small ones for the appends of records. To write
-//! into a large one, and to read from it, takes about half of what the same bytes take in small ones.
+//! into a large one, and to read from it, takes less than the same bytes take in small ones.
 
 use super::Writer;
-use crate::io::write_full;
+use crate::io::{File, write_full};
 use crate::options::Sync;
+use std::io;
 
 /// So much is made at a time, and there is as much ahead.
 const AHEAD_BYTES: u64 = 256 << 10;
@@ -20,25 +21,33 @@ impl Writer {
             .next_multiple_of(AHEAD_BYTES)
             .min(self.store.options.segment_bytes());
         let start = active.end.max(active.file_bytes);
-        let is_due = active.file_bytes < ahead && start < until;
+        let is_due = active.takes_pages && active.file_bytes < ahead && start < until;
         // What is synced at once would be written twice.
-        let is_wanted = self.store.options.sync != Sync::Always && !self.was_full_lately();
+        let is_wanted = self.store.options.sync != Sync::Always;
         if !is_due || !is_wanted || !self.fits(0, until - start) {
             return;
         }
-        let log = active.segment.log.clone();
-        let mut at = start;
-        while at < until {
-            let len_bytes = (until - at).min(AHEAD_BYTES - at % AHEAD_BYTES);
-            if write_full(&*log, &[&ZEROS[..len_bytes as usize]], at).is_err() {
-                self.cut_active();
-                return;
+        let made = write_zeros(&*active.segment.log, start, until);
+        let Some(active) = &mut self.active else { return };
+        match made {
+            Ok(()) => {
+                active.file_bytes = until;
+                active.segment.set_allocated(until);
             }
-            at += len_bytes;
-        }
-        if let Some(active) = &mut self.active {
-            active.file_bytes = until;
-            active.segment.set_allocated(until);
+            Err(_) => {
+                active.takes_pages = false; // not after each record anew
+                self.cut_active();
+            }
         }
     }
+}
+
+fn write_zeros(log: &dyn File, start: u64, until: u64) -> io::Result<()> {
+    let mut at = start;
+    while at < until {
+        let len_bytes = (until - at).min(AHEAD_BYTES - at % AHEAD_BYTES);
+        write_full(log, &[&ZEROS[..len_bytes as usize]], at)?;
+        at += len_bytes;
+    }
+    Ok(())
 }

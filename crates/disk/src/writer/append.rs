@@ -87,6 +87,7 @@ impl Writer {
                     segment,
                     end: FIXED_BYTES as u64,
                     file_bytes,
+                    takes_pages: !self.was_full_lately(),
                     items: Vec::new(),
                 })
             }

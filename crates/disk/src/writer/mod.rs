@@ -136,6 +136,8 @@ struct Active {
     /// How long its file is, where that is more; what lies behind `end` are leftovers of the segment that it was taken over
     /// from, or pages that were made ahead.
     file_bytes: u64,
+    /// Whether pages can be made ahead, as far as is known.
+    takes_pages: bool,
     items: Vec<Item>,
 }
 
