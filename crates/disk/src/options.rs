@@ -24,7 +24,7 @@ const INDEX_BYTES_DEFAULT: u64 = 1 << 30;
 /// | | the process crashes | the system crashes, or the power is cut |
 /// |---|---|---|
 /// | [`Never`](Sync::Never) | nothing | what the operating system had not written yet: on Linux, some 30 seconds or more |
-/// | [`Interval`](Sync::Interval) | nothing | what is younger than the interval; entries that eviction has moved within it |
+/// | [`Interval`](Sync::Interval) | nothing | what is younger than the interval and two syncs; entries that eviction has moved within it |
 /// | [`Always`](Sync::Always) | nothing | nothing; of a key whose replacement was being written at that moment, the entry |
 ///
 /// Whatever is lost, the store opens, and what it serves is whole and was written for that key. A write that was not
@@ -33,7 +33,7 @@ const INDEX_BYTES_DEFAULT: u64 = 1 << 30;
 pub enum Sync {
     /// Whenever the operating system does it.
     Never,
-    /// At least this often while there is something to sync.
+    /// This often while there is something to sync, and one after the other where one takes longer. Nothing waits for it.
     Interval(Duration),
     /// Before `finish`, a purge, an expiry or an update returns.
     Always,

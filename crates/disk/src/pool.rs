@@ -56,7 +56,11 @@ impl Pool {
             .map_err(|_| io::Error::other("a storage thread ended before its job was done"))
     }
 
-    fn submit(&self, job: Job) -> io::Result<()> {
+    /// Has `job` run on a thread of the pool.
+    ///
+    /// # Errors
+    /// Where no thread could be started.
+    pub(crate) fn submit(&self, job: Job) -> io::Result<()> {
         let mut state = self.shared.state.lock();
         if state.idle <= state.jobs.len() && state.threads < THREADS_MAX {
             let shared = self.shared.clone();

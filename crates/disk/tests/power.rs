@@ -55,19 +55,34 @@ struct Run {
     /// Whether a miss may be an eviction.
     evicts: bool,
     events: Vec<Event>,
-    /// The steps that end a sync of everything, once the run is over.
-    syncs: OnceLock<Vec<usize>>,
+    /// The syncs of everything, once the run is over.
+    syncs: OnceLock<Vec<Synced>>,
+    /// Whether it ended with a close, which syncs everything.
+    closed: bool,
     dir: tempfile::TempDir,
 }
 
-/// The steps that end a sync of everything. Others sync names, or the main ring alone, before a segment goes.
-fn syncs_of_all(io: &CrashIo) -> Vec<usize> {
+/// A sync of everything.
+struct Synced {
+    /// The step that ends it.
+    end: usize,
+    /// Whatever was done by this step is durable then. It began after the one before had ended; how long after, the record does
+    /// not tell.
+    until: usize,
+}
+
+/// The syncs of everything. Others sync names, or the main ring alone, before a segment goes.
+fn syncs_of_all(io: &CrashIo) -> Vec<Synced> {
     let mut steps = io.describe(usize::MAX, usize::MAX);
     steps.reverse();
     let ends = steps.windows(2).enumerate();
-    ends.filter(|(_, pair)| pair[0].starts_with("sync segments/8") && pair[1] == "sync segments/")
-        .map(|(at, _)| at + 1)
-        .collect()
+    let ends = ends.filter(|(_, pair)| pair[0].starts_with("sync segments/8") && pair[1] == "sync segments/");
+    let mut until = 0;
+    ends.map(|(at, _)| Synced {
+        end: at + 1,
+        until: std::mem::replace(&mut until, at + 1),
+    })
+    .collect()
 }
 
 impl Run {
@@ -80,6 +95,7 @@ impl Run {
             evicts: capacity < ROOMY,
             events: Vec::new(),
             syncs: OnceLock::new(),
+            closed: close,
             dir,
         };
         let options = DiskOptions::new(run.dir.path())
@@ -216,6 +232,7 @@ impl Run {
             evicts: false,
             events: Vec::new(),
             syncs: OnceLock::new(),
+            closed: false,
             dir,
         };
         let options = DiskOptions::new(run.dir.path()).capacity_bytes(ROOMY).sync(sync);
@@ -243,14 +260,17 @@ impl Run {
         run
     }
 
-    /// Waits for a sync of everything so far. One more entry makes sure that there is something to sync.
+    /// Waits for a sync of everything so far: for one to end, and for the next, which began after that. One more entry before
+    /// each makes sure that there is something to sync.
     async fn wait_for_a_sync(&mut self, store: &DiskStorage) {
-        let mark = self.io.steps();
-        self.execute(store, "tick", Op::Put(10), self.events.len()).await;
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while syncs_of_all(&self.io).last().is_none_or(|step| *step < mark) {
-            assert!(Instant::now() < deadline, "no sync within the interval");
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        for _ in 0..2 {
+            let mark = self.io.steps();
+            self.execute(store, "tick", Op::Put(10), self.events.len()).await;
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while syncs_of_all(&self.io).last().is_none_or(|sync| sync.end < mark) {
+                assert!(Instant::now() < deadline, "no sync within the interval");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
     }
 
@@ -259,8 +279,15 @@ impl Run {
         match self.sync {
             Sync::Always => Some(step),
             Sync::Interval(_) => {
-                let syncs = self.syncs.get_or_init(|| syncs_of_all(&self.io));
-                syncs.iter().rfind(|sync| **sync < step).copied()
+                let syncs = self.syncs.get_or_init(|| {
+                    let mut syncs = syncs_of_all(&self.io);
+                    if let Some(last) = syncs.last_mut().filter(|_| self.closed) {
+                        last.until = last.end;
+                    }
+                    syncs
+                });
+                let last = syncs.iter().rfind(|sync| sync.end < step);
+                last.map(|sync| sync.until)
             }
             Sync::Never => None,
         }

@@ -14,7 +14,7 @@ impl Op {
     pub(super) fn may_be_short(&self) -> bool {
         match self {
             Op::Purge { .. } | Op::Rewrite { .. } | Op::Reserve { .. } => true,
-            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } => false,
+            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
         }
     }
 }
@@ -54,7 +54,7 @@ impl Writer {
                 None => true,
             },
             Op::Reserve { bytes, .. } => self.fits(0, *bytes),
-            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } => false,
+            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
         }
     }
 

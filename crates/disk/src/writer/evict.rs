@@ -279,11 +279,11 @@ impl Writer {
         let (io, layout, ring) = (store.io(), &store.layout, Ring::of(segment.number));
         // With no younger segment of the ring that is there for sure, an open could not tell that one whose removal was lost
         // had been evicted before. Nor could it tell that of the main ring where what overruled it on probation is gone.
-        let is_told = self.durable_names[ring as usize].is_some_and(|newest| newest > segment.number);
+        let is_told = self.durable.newest[ring as usize].is_some_and(|newest| newest > segment.number);
         let needs_names = !is_told && self.store.options.sync != Sync::Never;
-        if needs_names || ring == Ring::Probation && self.main_has_shrunk {
-            io.sync_dir(&layout.segments())?;
-            self.names_are_durable();
+        let main_has_shrunk = self.main_removed > self.durable.removed;
+        if needs_names || ring == Ring::Probation && main_has_shrunk {
+            self.sync_names()?;
         }
         for generation in segment.bodies() {
             if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
@@ -295,16 +295,12 @@ impl Writer {
             self.store.segments.insert(segment.clone());
             return Err(error);
         }
-        self.main_has_shrunk |= ring == Ring::Main;
+        self.removed += 1;
+        if ring == Ring::Main {
+            self.main_removed = self.removed;
+        }
         // Someone else's file may be in it; then it stays.
         Ok(io.remove_dir(&layout.segment(segment.number)).is_ok())
-    }
-
-    /// After `segments/` was synced: the names of all segments that are there, and the removal of those that are not.
-    pub(super) fn names_are_durable(&mut self) {
-        self.spare_retired_bodies();
-        self.main_has_shrunk = false;
-        self.durable_names = Ring::ALL.map(|ring| self.store.segments.newest_number(ring));
     }
 }
 

@@ -34,7 +34,7 @@ use recycle::Recycle;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
-use sync::Unsynced;
+use sync::{Names, Syncing, Unsynced};
 use tokio::sync::oneshot;
 
 /// Where an operation's result goes. Nobody may be waiting for it any more.
@@ -74,6 +74,8 @@ pub(crate) enum Op {
     },
     /// The disk is full: evict something; whether anything was.
     Shrink { reply: Reply<bool> },
+    /// A sync was made.
+    Synced,
 }
 
 /// An entry to admit. The guard keeps the write findable until the index has the entry.
@@ -118,10 +120,14 @@ pub(crate) struct Writer {
     /// Logs whose end is a write that failed and could not be taken back, and where they are to end.
     uncut: Vec<(Arc<Segment>, u64)>,
     ghosts: Ghosts,
-    /// Whether a segment of the main ring has gone, or may have in an earlier run, and its removal may not be durable.
-    main_has_shrunk: bool,
-    /// By ring, the newest segment whose name is durable.
-    durable_names: [Option<u32>; 2],
+    /// The sync that is being made.
+    syncing: Option<Syncing>,
+    /// How many segments were removed.
+    removed: u64,
+    /// How many at the last one of the main ring.
+    main_removed: u64,
+    /// What is durable by name.
+    durable: Names,
     /// Whether a tombstone could not be written that has to outlive its segment.
     unburied: bool,
     full: Full,
@@ -241,8 +247,10 @@ impl Writer {
             owed: HashMap::new(),
             uncut: Vec::new(),
             ghosts: Ghosts::default(),
-            main_has_shrunk: true,
-            durable_names: [None; 2],
+            syncing: None,
+            removed: 1, // for what may have gone from the main ring in an earlier run
+            main_removed: 1,
+            durable: Names::default(),
             unburied: false,
             full: Full::default(),
             recycle: Recycle::default(),
@@ -316,6 +324,7 @@ impl Writer {
                 self.flush();
                 let _ = reply.send(Ok(self.shrink()));
             }
+            Op::Synced => {} // looked at with what is due
         }
     }
 

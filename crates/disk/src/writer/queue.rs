@@ -83,6 +83,16 @@ impl Queue {
         Ok(())
     }
 
+    /// Leaves an operation to the thread, which has begun; nothing once the queue is closed.
+    pub(super) fn add(&self, op: Op) {
+        let mut state = self.state.lock();
+        if !state.closed {
+            state.ops.push(op);
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
     /// Does what queues up and what is due, until the queue is closed.
     pub(super) fn run(&self) {
         while let Some((writer, ops)) = self.take() {

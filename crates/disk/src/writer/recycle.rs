@@ -31,8 +31,9 @@ pub(super) struct Recycle {
     pub(super) wants_bodies: bool,
     /// The log that was left, under its name in the `spill` directory.
     retired: Option<Retired>,
-    /// Body files of segments that are gone, until it is sure that a power cut does not bring these back.
-    bodies: Vec<Spare>,
+    /// Body files of segments that are gone, until it is sure that a power cut does not bring these back; each with how many
+    /// segments had been removed then.
+    bodies: Vec<(u64, Spare)>,
 }
 
 struct Retired {
@@ -143,24 +144,31 @@ impl Writer {
 
     /// Takes body files of a segment that is gone. Before one is written over, no power cut must bring the segment back.
     pub(super) fn retire_bodies(&mut self, bodies: Vec<Spare>) {
-        self.recycle.bodies.extend(bodies);
-        let bytes: u64 = self.recycle.bodies.iter().map(Spare::room_bytes).sum();
+        let removed = self.removed;
+        self.recycle
+            .bodies
+            .extend(bodies.into_iter().map(|body| (removed, body)));
+        let bytes: u64 = self
+            .recycle
+            .bodies
+            .iter()
+            .map(|(_, body)| body.room_bytes())
+            .sum();
         if self.store.options.sync == Sync::Never {
-            self.spare_retired_bodies();
-        } else if bytes >= self.spares_bytes_max() / 2 {
-            match self.store.io().sync_dir(&self.store.layout.segments()) {
-                Ok(()) => self.names_are_durable(),
-                Err(error) => {
-                    let _ = self.failed("sync the names of the segments", error);
-                    self.recycle.bodies.clear();
-                }
-            }
+            self.spare_retired_bodies(removed);
+        } else if bytes >= self.spares_bytes_max() / 2
+            && let Err(error) = self.sync_names()
+        {
+            let _ = self.failed("sync the names of the segments", error);
+            self.recycle.bodies.clear();
         }
     }
 
-    /// Makes them the next bodies', but for those that somebody still reads.
-    pub(super) fn spare_retired_bodies(&mut self) {
-        for spare in self.recycle.bodies.drain(..) {
+    /// Makes those of the first so many removed segments the next bodies', but for those that somebody still reads.
+    pub(super) fn spare_retired_bodies(&mut self, removed: u64) {
+        let bodies = &mut self.recycle.bodies;
+        let ready = bodies.partition_point(|(removed_by, _)| *removed_by <= removed);
+        for (_, spare) in bodies.drain(..ready) {
             if !self.store.readers.any(spare.generation) {
                 self.store.spares.add(spare);
             }
@@ -170,7 +178,9 @@ impl Writer {
     /// Removes a body file that waits to be written over; `false` if there is none.
     pub(super) fn drop_spare(&mut self) -> bool {
         let spare = self.store.spares.take_longest();
-        spare.or_else(|| self.recycle.bodies.pop()).is_some()
+        spare
+            .or_else(|| self.recycle.bodies.pop().map(|(_, spare)| spare))
+            .is_some()
     }
 
     pub(super) fn drop_retired_log(&mut self) {

@@ -1,11 +1,14 @@
-//! Making durable what was written, at the interval that was asked for.
+//! Making durable what was written, at the interval that was asked for, while the writer goes on.
 
-use super::Writer;
+use super::{Op, Writer};
 use crate::io::OpenMode;
 use crate::options::Sync;
 use crate::ring::Ring;
+use crate::store::Store;
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::Instant;
 
 /// So much may wait for a sync before one is made early.
@@ -13,7 +16,7 @@ const BODIES_MAX: usize = 1024;
 
 /// What is not durable yet, the active log aside. It names files and holds none open: what is removed meanwhile is gone
 /// at once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Unsynced {
     since: Option<Instant>,
     /// Sealed logs, by their segment.
@@ -44,80 +47,140 @@ impl Unsynced {
         }
     }
 
+    fn append(&mut self, mut other: Unsynced) {
+        self.logs.append(&mut other.logs);
+        self.bodies.append(&mut other.bodies);
+    }
+
     pub(super) fn touch(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 }
 
+/// What is there on disk by name, at some moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Names {
+    /// The newest segment, by ring.
+    pub(super) newest: [Option<u32>; 2],
+    /// How many segments had been removed.
+    pub(super) removed: u64,
+}
+
+/// What a sync makes durable: all that was written until it began.
+struct Snapshot {
+    unsynced: Unsynced,
+    /// The segments that were appended to.
+    active: [Option<u32>; 2],
+    names: Names,
+}
+
+/// A sync that a thread of the pool makes.
+pub(super) struct Syncing {
+    snapshot: Arc<Snapshot>,
+    done: Receiver<io::Result<()>>,
+}
+
 impl Writer {
-    /// When the next sync is to be made.
+    /// When the next sync is to begin.
     pub(super) fn sync_due(&self) -> Option<Instant> {
         match self.store.options.sync {
-            Sync::Interval(interval) => self.unsynced.since.and_then(|since| since.checked_add(interval)),
-            Sync::Never | Sync::Always => None,
+            Sync::Interval(interval) if self.syncing.is_none() => {
+                self.unsynced.since.and_then(|since| since.checked_add(interval))
+            }
+            _ => None,
         }
     }
 
+    /// Ends the sync that was made meanwhile, and begins the next one when it is time.
     pub(super) fn sync_if_due(&mut self) {
+        self.end_sync(|done| match done.try_recv() {
+            Err(TryRecvError::Empty) => None,
+            other => Some(other.ok()),
+        });
         let due = self.sync_due().is_some_and(|due| due <= Instant::now());
-        if due || self.unsynced.bodies.len() > BODIES_MAX {
-            self.sync();
+        let is_much = self.unsynced.bodies.len() > BODIES_MAX && self.syncing.is_none();
+        if due || is_much {
+            self.begin_sync();
         }
     }
 
-    /// Makes everything durable that was written. A failure is counted; nobody waits for this to be told.
-    pub(super) fn sync(&mut self) {
-        let unsynced = std::mem::take(&mut self.unsynced);
+    /// Has everything made durable that was written. Nobody waits for it: on a slow disk it takes seconds.
+    fn begin_sync(&mut self) {
+        let snapshot = Arc::new(self.snapshot());
         if self.store.options.sync == Sync::Never {
             return;
         }
-        let active = [&self.active, &self.idle];
-        let active = active.map(|active| active.as_ref().map(|active| active.segment.number));
-        match self.make_durable(&unsynced, active) {
-            Ok(()) => self.names_are_durable(),
-            Err(error) => self.sync_failed(&error),
+        let (tell, done) = mpsc::channel();
+        let (store, what) = (self.store.clone(), snapshot.clone());
+        let job = Box::new(move || {
+            let _ = tell.send(what.make_durable(&store)); // to a writer that has ended nothing is to be told
+            store.queue.add(Op::Synced);
+        });
+        match self.store.pool.submit(job) {
+            Ok(()) => self.syncing = Some(Syncing { snapshot, done }),
+            Err(_) => self.synced(snapshot.make_durable(&self.store), snapshot.names), // no thread to be had
+        }
+    }
+
+    /// Makes everything durable that was written, before it returns.
+    pub(super) fn sync(&mut self) {
+        self.end_sync(|done| Some(done.recv().ok()));
+        let snapshot = self.snapshot();
+        if self.store.options.sync != Sync::Never {
+            self.synced(snapshot.make_durable(&self.store), snapshot.names);
         }
     }
 
     /// Makes the main ring durable while it is appended to, and what has gone from it.
     pub(super) fn sync_main(&mut self) -> io::Result<()> {
-        let mut main = self.unsynced.take_main();
-        let synced = self.make_durable(&main, [self.active_number(), None]);
-        match &synced {
-            Ok(()) => self.names_are_durable(),
+        let main = self.unsynced.take_main();
+        let mut snapshot = Snapshot {
+            unsynced: main,
+            active: [self.active_number(), None],
+            names: self.names(),
+        };
+        if let Some(syncing) = &self.syncing {
+            // It may not have come to these yet.
+            snapshot
+                .unsynced
+                .append(syncing.snapshot.unsynced.clone().take_main());
+        }
+        let durable = snapshot.make_durable(&self.store);
+        match &durable {
+            Ok(()) => self.names_are_durable(snapshot.names),
             Err(error) => {
-                self.unsynced.logs.append(&mut main.logs);
-                self.unsynced.bodies.append(&mut main.bodies);
+                self.unsynced.append(snapshot.unsynced);
                 self.sync_failed(error);
             }
         }
-        synced
+        durable
     }
 
-    /// Bodies, logs and names; an error, after all was tried.
-    fn make_durable(&self, unsynced: &Unsynced, active: [Option<u32>; 2]) -> io::Result<()> {
-        let _span = tracing::debug_span!("sync").entered();
-        let (io, layout) = (self.store.io(), &self.store.layout);
-        let mut all = Ok(());
-        let mut attempt = |result: io::Result<()>| match result {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => all = Err(error), // else removed meanwhile
-            _ => {}
-        };
-        let mut segments = unsynced.logs.clone();
-        for (segment, generation) in &unsynced.bodies {
-            let file = io.open(&layout.body(*segment, *generation), OpenMode::Read);
-            attempt(file.and_then(|file| file.sync()));
-            segments.insert(*segment);
+    fn snapshot(&mut self) -> Snapshot {
+        let active = [&self.active, &self.idle];
+        Snapshot {
+            unsynced: std::mem::take(&mut self.unsynced),
+            active: active.map(|active| active.as_ref().map(|active| active.segment.number)),
+            names: self.names(),
         }
-        segments.extend(active.into_iter().flatten());
-        for number in segments {
-            if let Some(segment) = self.store.segments.get(number) {
-                attempt(segment.log.sync());
-                attempt(io.sync_dir(&layout.segment(number)));
-            }
+    }
+
+    /// Ends the sync that is being made, if `wait` has its result; `Some(None)` is that of a thread which was lost.
+    fn end_sync(&mut self, wait: impl FnOnce(&Receiver<io::Result<()>>) -> Option<Option<io::Result<()>>>) {
+        let Some(syncing) = &self.syncing else { return };
+        let Some(result) = wait(&syncing.done) else { return };
+        let names = syncing.snapshot.names;
+        self.syncing = None;
+        let lost = || Err(io::Error::other("the thread that made it was lost"));
+        self.synced(result.unwrap_or_else(lost), names);
+    }
+
+    /// A failure is counted; nobody waits for this to be told.
+    fn synced(&mut self, result: io::Result<()>, names: Names) {
+        match result {
+            Ok(()) => self.names_are_durable(names),
+            Err(error) => self.sync_failed(&error),
         }
-        attempt(io.sync_dir(&layout.segments()));
-        all
     }
 
     fn sync_failed(&self, error: &io::Error) {
@@ -126,5 +189,59 @@ impl Writer {
             "cannot sync the store in {}: {error}",
             self.store.layout.root().display()
         );
+    }
+
+    /// What is there now.
+    pub(super) fn names(&self) -> Names {
+        Names {
+            newest: Ring::ALL.map(|ring| self.store.segments.newest_number(ring)),
+            removed: self.removed,
+        }
+    }
+
+    /// Makes the names of all segments durable that are there, and the removal of those that are not.
+    pub(super) fn sync_names(&mut self) -> io::Result<()> {
+        let names = self.names();
+        self.store.io().sync_dir(&self.store.layout.segments())?;
+        self.names_are_durable(names);
+        Ok(())
+    }
+
+    /// After `segments/` was synced.
+    fn names_are_durable(&mut self, names: Names) {
+        // Numbers only grow, and the oldest goes first: one that was there once tells as much as one that still is.
+        for (durable, newest) in self.durable.newest.iter_mut().zip(names.newest) {
+            *durable = newest.max(*durable);
+        }
+        self.durable.removed = names.removed.max(self.durable.removed);
+        self.spare_retired_bodies(self.durable.removed);
+    }
+}
+
+impl Snapshot {
+    /// Bodies, logs and names; an error, after all was tried. Blocks on the disk.
+    fn make_durable(&self, store: &Store) -> io::Result<()> {
+        let _span = tracing::debug_span!("sync").entered();
+        let (io, layout) = (store.io(), &store.layout);
+        let mut all = Ok(());
+        let mut attempt = |result: io::Result<()>| match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => all = Err(error), // else removed meanwhile
+            _ => {}
+        };
+        let mut segments = self.unsynced.logs.clone();
+        for (segment, generation) in &self.unsynced.bodies {
+            let file = io.open(&layout.body(*segment, *generation), OpenMode::Read);
+            attempt(file.and_then(|file| file.sync()));
+            segments.insert(*segment);
+        }
+        segments.extend(self.active.into_iter().flatten());
+        for number in segments {
+            if let Some(segment) = store.segments.get(number) {
+                attempt(segment.log.sync());
+                attempt(io.sync_dir(&layout.segment(number)));
+            }
+        }
+        attempt(io.sync_dir(&layout.segments()));
+        all
     }
 }
