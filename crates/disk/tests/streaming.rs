@@ -7,6 +7,7 @@ use common::*;
 use forebay_core::{ErrorKind, MissFinishType, PurgeType, Storage};
 use std::future::Future;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 const SIZES: [usize; 3] = [1_000, 300_000, 5_000_000];
 
@@ -204,6 +205,29 @@ async fn a_dropped_finish_leaves_the_entry_old_or_new() {
         assert!(found == body(10, 9) || found == body(size, 1));
         put(&store, "a", &body(11, 3)).await.unwrap(); // queued behind whatever was left
         assert_eq!(get(&store, "a").await.unwrap(), body(11, 3));
+    }
+}
+
+/// What was handed over is done, though nobody else wakes the store's thread for it.
+#[tokio::test]
+async fn a_finish_that_is_dropped_when_it_has_handed_over_the_entry_admits_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 32 << 20);
+    for entries in 1..=3 {
+        let name = format!("{entries}");
+        let mut miss = store
+            .get_miss_handler(&key(&name), &meta(&name), &none())
+            .await
+            .unwrap();
+        miss.write_body(body(1_000, 1), true).await.unwrap();
+        let mut finish = Box::pin(miss.finish());
+        assert!(pending(finish.as_mut()).await);
+        drop(finish);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while store.stats().entries < entries {
+            assert!(Instant::now() < deadline, "the entry is not admitted");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 

@@ -32,7 +32,9 @@ use forebay_live::LiveGuard;
 use full::Full;
 use recycle::Recycle;
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::SystemTime;
 use sync::{Names, Syncing, Unsynced};
 use tokio::sync::oneshot;
@@ -196,13 +198,18 @@ impl Store {
     /// Has the writer do an operation, and waits for its result. Dropping the future does not take it back.
     pub(crate) async fn submit<T>(self: &Arc<Self>, op: impl FnOnce(Reply<T>) -> Op) -> Result<T> {
         let (reply, result) = oneshot::channel();
-        self.queue.push(op(reply), || {
+        let nudge = self.queue.push(op(reply), || {
             let (store, writer) = (self.clone(), Box::new(Writer::new(self.clone())));
             let thread = std::thread::Builder::new()
                 .name("forebay-write".into())
                 .spawn(move || store.run_writer())?;
             Ok((thread, writer))
         })?;
+        if nudge.is_some() {
+            // Others that are ready on this thread may bring operations as well: one wake-up does for all of them.
+            yield_once().await;
+        }
+        drop(nudge);
         result
             .await
             .unwrap_or_else(|_| Err(ErrorKind::StorageFailed.error("the store was closed meanwhile")))
@@ -232,6 +239,19 @@ impl Store {
         self.queue.close();
         self.release_lock();
     }
+}
+
+/// Lets whatever else is ready on this thread go first, whichever executor it is of.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Writer {

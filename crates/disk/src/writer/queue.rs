@@ -52,12 +52,13 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// Does the operation at once where that is possible, or leaves it to the thread; starts that with the first one.
-    pub(crate) fn push(
+    /// Does the operation at once where that is possible, or leaves it to the thread, which is to be woken then; starts that with
+    /// the first one.
+    pub(super) fn push(
         &self,
         op: Op,
         start: impl FnOnce() -> io::Result<(JoinHandle<()>, Box<Writer>)>,
-    ) -> Result<()> {
+    ) -> Result<Option<Nudge<'_>>> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(ErrorKind::StorageFailed.error("the store is closed"));
@@ -74,13 +75,11 @@ impl Queue {
             now.filter(|now| state.ops.is_empty() && state.detour_until.is_none_or(|until| *now >= until));
         let Some((begun, writer)) = begun.and_then(|begun| Some((begun, state.writer.take()?))) else {
             state.ops.push(op);
-            drop(state);
-            self.changed.notify_one();
-            return Ok(());
+            return Ok(Some(Nudge(self)));
         };
         drop(state);
         self.work(writer, |writer| writer.at_once(op), Some(begun));
-        Ok(())
+        Ok(None)
     }
 
     /// Leaves an operation to the thread, which has begun; nothing once the queue is closed.
@@ -191,6 +190,15 @@ impl Place {
                 None
             }
         }
+    }
+}
+
+/// Wakes the thread, for an operation that was left to it, when it is dropped.
+pub(super) struct Nudge<'a>(&'a Queue);
+
+impl Drop for Nudge<'_> {
+    fn drop(&mut self) {
+        self.0.changed.notify_one();
     }
 }
 
