@@ -3,6 +3,8 @@
 
 use clap::Parser;
 use forebay_bench::proxy::{self, Choice};
+use forebay_bench::used_memory::UsedMemory;
+use std::path::Path;
 
 /// What to measure; each may be given several times, and without any all is measured.
 #[derive(Debug, Parser)]
@@ -21,14 +23,18 @@ struct Flags {
     operation: Vec<String>,
 }
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let flags = Flags::parse();
     let choice = Choice {
         sizes: flags.size,
         contenders: flags.contender,
         operations: flags.operation,
     };
-    for measured in proxy::measure_chosen(flags.quick, &choice) {
+    let memory = match flags.quick {
+        true => UsedMemory::as_it_is(),
+        false => UsedMemory::new(Path::new("."))?,
+    };
+    for measured in proxy::measure_chosen(flags.quick, &memory, &choice) {
         let mut rounds = measured.rounds;
         rounds.sort_by(f64::total_cmp);
         let median = rounds.get(rounds.len() / 2).copied().unwrap_or(f64::NAN);
@@ -43,4 +49,5 @@ fn main() {
             measured.note.unwrap_or_default()
         );
     }
+    Ok(())
 }

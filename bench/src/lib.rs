@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod report;
 pub mod stats;
 pub mod timing;
+pub mod used_memory;
 
 /// Why something could not be measured.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

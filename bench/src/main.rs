@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use forebay_bench::area::{self, AREAS, Setting};
+use forebay_bench::used_memory::UsedMemory;
 use forebay_bench::{Failure, child, report};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,9 +62,18 @@ fn run(flags: &Flags) -> Result<(), Failure> {
     let mut report = report::Report::load(&flags.out)?;
     if !flags.render {
         std::fs::create_dir_all(&flags.data)?;
+        let memory = match flags.quick {
+            true => UsedMemory::as_it_is(),
+            false => UsedMemory::new(&flags.data)?,
+        };
+        if !flags.quick {
+            eprintln!("bench: fills free memory with page cache; the first time takes a while");
+            memory.fill();
+        }
         let setting = Setting {
             quick: flags.quick,
             dir: &flags.data,
+            memory: &memory,
         };
         for name in known {
             if flags.areas.is_empty() || flags.areas.iter().any(|area| area == name) {

@@ -13,6 +13,7 @@ use crate::measurement::Measurement;
 use crate::objects;
 use crate::report::words;
 use crate::timing::Concurrency;
+use crate::used_memory::UsedMemory;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,6 +50,8 @@ pub struct Setting<'a> {
     pub quick: bool,
     /// Where stores may be made, on the file system to be measured.
     pub dir: &'a Path,
+    /// What else memory holds.
+    pub memory: &'a UsedMemory,
 }
 
 /// Measures one area.
@@ -62,7 +65,7 @@ pub fn measure(area: &str, setting: Setting<'_>) -> Result<Vec<Measurement>, Fai
         "bridge" => bridge::measure(setting),
         "store" => store::measure(setting),
         "policy" => policy::measure(setting),
-        "proxy" => Ok(crate::proxy::measure(setting.quick)),
+        "proxy" => Ok(crate::proxy::measure(setting.quick, setting.memory)),
         _ => Err(format!("no area \"{area}\"").into()),
     }
 }
@@ -128,6 +131,7 @@ fn contest(
         concurrency: task.concurrency.count(),
         operations_max: (room_bytes / task.body.len().max(1) as u64).max(1),
     };
+    setting.memory.fill();
     let started = Instant::now();
     let measured = compare(
         &what,

@@ -15,6 +15,7 @@ mod verify;
 mod wrk;
 
 use crate::measurement::{Measurement, Unit};
+use crate::used_memory::UsedMemory;
 use contender::{Contender, Kind};
 use origin::Origin;
 use scenario::{Load, Scenario};
@@ -29,8 +30,8 @@ const ROUND_SECONDS: u64 = 1;
 /// Measures all contenders that are there; one that is not, or that fails, has measurements without rounds, whose note
 /// says why. Takes about twelve minutes, `quick` about two, and builds our proxy before. The bodies of 1 MiB take some
 /// 15 GiB of memory and 8 GiB of the temporary directory, since MemCache has no bound and the others keep 2 GiB each.
-pub fn measure(quick: bool) -> Vec<Measurement> {
-    measure_chosen(quick, &Choice::default())
+pub fn measure(quick: bool, memory: &UsedMemory) -> Vec<Measurement> {
+    measure_chosen(quick, memory, &Choice::default())
 }
 
 /// What to leave out of a run; an empty list leaves nothing out.
@@ -59,7 +60,7 @@ impl Choice {
 }
 
 /// As [`measure`], but for what is left out.
-pub fn measure_chosen(quick: bool, choice: &Choice) -> Vec<Measurement> {
+pub fn measure_chosen(quick: bool, memory: &UsedMemory, choice: &Choice) -> Vec<Measurement> {
     if !wrk::is_installed() {
         return vec![absent(
             "all",
@@ -73,6 +74,7 @@ pub fn measure_chosen(quick: bool, choice: &Choice) -> Vec<Measurement> {
     let sizes = if quick { &SIZES_QUICK[..] } else { &SIZES[..] };
     let mut bench = Bench {
         origin,
+        memory,
         rounds: if quick { ROUNDS_QUICK } else { ROUNDS },
         runs: 0,
         measured: Vec::new(),
@@ -84,15 +86,16 @@ pub fn measure_chosen(quick: bool, choice: &Choice) -> Vec<Measurement> {
     bench.measured
 }
 
-struct Bench {
+struct Bench<'a> {
     origin: Origin,
+    memory: &'a UsedMemory,
     rounds: usize,
     /// Runs of the load generator so far.
     runs: u64,
     measured: Vec<Measurement>,
 }
 
-impl Bench {
+impl Bench<'_> {
     /// All scenarios of one size, by contenders that are started for it with empty stores.
     fn measure_size(&mut self, size_bytes: usize, quick: bool, choice: &Choice, report_absent: bool) {
         let mut contenders: Vec<Contender> = Vec::new();
@@ -114,6 +117,7 @@ impl Bench {
                 scenario.size_bytes,
                 scenario.connections
             );
+            self.memory.fill();
             self.measure_scenario(&scenario, &contenders);
         }
     }
@@ -182,7 +186,7 @@ impl Bench {
     }
 }
 
-impl Bench {
+impl Bench<'_> {
     /// Fills a store until it has evicted a quarter of what it holds.
     fn fill_up(&mut self, contender: &Contender, scenario: &Scenario) -> Result<(), String> {
         let objects = (scenario.capacity_mib() << 20) / scenario.size_bytes as u64 * 5 / 4;
