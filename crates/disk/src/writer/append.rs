@@ -50,6 +50,16 @@ impl Writer {
         Ok(())
     }
 
+    /// Sees to it that there is room for a record of so many bytes, and an active segment that is not full. A full one is
+    /// followed by the next before room is made: what goes for that leaves its files.
+    pub(super) fn place_record(&mut self, bytes: u64) -> Result<()> {
+        if self.is_full() {
+            self.place()?;
+        }
+        self.make_room(bytes, 0)?;
+        self.place()
+    }
+
     /// Whether the active segment takes no more records.
     pub(super) fn is_full(&self) -> bool {
         self.active.as_ref().is_some_and(|active| {

@@ -51,10 +51,7 @@ impl Writer {
             CommitBody::File { spill, .. } => (Vec::new(), Some(spill)),
         };
         self.make_index_room();
-        if let Err(error) = self
-            .make_room(header.record_bytes() as u64, 0)
-            .and_then(|()| self.place())
-        {
+        if let Err(error) = self.place_record(header.record_bytes() as u64) {
             drop((guard, spill));
             let _ = reply.send(Err(error));
             return;
@@ -226,8 +223,7 @@ impl Writer {
                 meta.encode()?.into()
             }
         };
-        self.make_room((weight_bytes(&stored) + meta.len()) as u64, 0)?;
-        self.place()?;
+        self.place_record((weight_bytes(&stored) + meta.len()) as u64)?;
         // Both may have moved the entry or dropped it.
         match self.store.index.get(key) {
             Some(now) if now == slot => Ok(Some((stored, meta, slot))),

@@ -230,6 +230,10 @@ impl Snapshot {
         };
         let mut segments = self.unsynced.logs.clone();
         for (segment, generation) in &self.unsynced.bodies {
+            let is_there = store.segments.get(*segment);
+            if is_there.is_none_or(|segment| segment.body_bytes(*generation).is_none()) {
+                continue; // it was evicted, or moved, after which it is to be synced again
+            }
             let file = io.open(&layout.body(*segment, *generation), OpenMode::Read);
             attempt(file.and_then(|file| file.sync()));
             segments.insert(*segment);
