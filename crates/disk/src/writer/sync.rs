@@ -50,6 +50,7 @@ impl Unsynced {
     fn append(&mut self, mut other: Unsynced) {
         self.logs.append(&mut other.logs);
         self.bodies.append(&mut other.bodies);
+        self.touch();
     }
 
     pub(super) fn touch(&mut self) {
