@@ -30,10 +30,7 @@ fn main() -> std::io::Result<()> {
         contenders: flags.contender,
         operations: flags.operation,
     };
-    let memory = match flags.quick {
-        true => UsedMemory::as_it_is(),
-        false => UsedMemory::new(Path::new("."))?,
-    };
+    let memory = UsedMemory::new(flags.quick, Path::new("."))?;
     for measured in proxy::measure_chosen(flags.quick, &memory, &choice) {
         let mut rounds = measured.rounds;
         rounds.sort_by(f64::total_cmp);

@@ -62,14 +62,7 @@ fn run(flags: &Flags) -> Result<(), Failure> {
     let mut report = report::Report::load(&flags.out)?;
     if !flags.render {
         std::fs::create_dir_all(&flags.data)?;
-        let memory = match flags.quick {
-            true => UsedMemory::as_it_is(),
-            false => UsedMemory::new(&flags.data)?,
-        };
-        if !flags.quick {
-            eprintln!("bench: fills free memory with page cache; the first time takes a while");
-            memory.fill();
-        }
+        let memory = UsedMemory::new(flags.quick, &flags.data)?;
         let setting = Setting {
             quick: flags.quick,
             dir: &flags.data,

@@ -26,25 +26,23 @@ pub struct UsedMemory {
 }
 
 impl UsedMemory {
-    /// With the file in this directory; it has no name, and occupies nothing there.
+    /// With the file in this directory; it has no name, and occupies nothing there. For a quick run, memory stays as it is.
     ///
     /// # Errors
     /// Where the file cannot be made.
-    pub fn new(dir: &Path) -> io::Result<Self> {
-        let file = tempfile::tempfile_in(dir)?;
-        file.set_len(2 * kib_of("MemTotal").unwrap_or_default() * 1024)?;
-        Ok(UsedMemory {
-            file: Some(file),
-            at: AtomicU64::new(0),
-        })
-    }
-
-    /// Leaves memory as it is.
-    pub fn as_it_is() -> Self {
-        UsedMemory {
+    pub fn new(quick: bool, dir: &Path) -> io::Result<Self> {
+        let mut memory = UsedMemory {
             file: None,
             at: AtomicU64::new(0),
+        };
+        if !quick {
+            let file = tempfile::tempfile_in(dir)?;
+            file.set_len(2 * kib_of("MemTotal").unwrap_or_default() * 1024)?;
+            memory.file = Some(file);
+            eprintln!("bench: fills free memory with page cache; the first time takes a while");
+            memory.fill();
         }
+        Ok(memory)
     }
 
     /// Fills what is free, where the system says how much that is. Where it cannot, it says so and goes on.

@@ -214,6 +214,7 @@ fn huge_body(setting: Setting<'_>) -> Result<Vec<Measurement>, Failure> {
         rounds: if setting.quick { 2 } else { 5 },
         round: Duration::from_nanos(1),
     };
+    setting.memory.fill();
     Ok(compare(&what, plan, entrants))
 }
 

@@ -28,7 +28,7 @@ const ROUNDS_QUICK: usize = 3;
 const ROUND_SECONDS: u64 = 1;
 
 /// Measures all contenders that are there; one that is not, or that fails, has measurements without rounds, whose note
-/// says why. Takes about twelve minutes, `quick` about two, and builds our proxy before. The bodies of 1 MiB take some
+/// says why. Takes some eighteen minutes, `quick` about two, and builds our proxy before. The bodies of 1 MiB take some
 /// 15 GiB of memory and 8 GiB of the temporary directory, since MemCache has no bound and the others keep 2 GiB each.
 pub fn measure(quick: bool, memory: &UsedMemory) -> Vec<Measurement> {
     measure_chosen(quick, memory, &Choice::default())

@@ -5,6 +5,7 @@ use super::origin::Origin;
 use super::scenario::{Load, Scenario};
 use super::{ours, verify, wrk};
 use crate::report::words;
+use crate::used_memory::UsedMemory;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -64,6 +65,7 @@ pub fn table() -> Result<String, String> {
     }
     ours::build()?;
     let origin = Origin::start().map_err(|error| error.to_string())?;
+    let memory = UsedMemory::new(false, Path::new(".")).map_err(|error| error.to_string())?;
     let head = ["size", "work", "proxy"]
         .into_iter()
         .chain(OWNERS.map(|(owner, _)| owner));
@@ -81,6 +83,7 @@ pub fn table() -> Result<String, String> {
                     scenario.name(),
                     kind.name()
                 );
+                memory.fill();
                 let shares = shares(kind, &scenario, &origin)?;
                 let size = words::size(size_bytes as u64);
                 let mut row = vec![size, scenario.name().to_owned(), kind.name().to_owned()];
