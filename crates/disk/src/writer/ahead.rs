@@ -10,6 +10,8 @@ use std::io;
 
 /// So much is made at a time, and there is as much ahead.
 const AHEAD_BYTES: u64 = 256 << 10;
+/// A log with less in it may never get to the pages ahead: the records of body files are short.
+const RECORDS_BYTES_MIN: u64 = 64 << 10;
 static ZEROS: [u8; AHEAD_BYTES as usize] = [0; AHEAD_BYTES as usize];
 
 impl Writer {
@@ -21,7 +23,10 @@ impl Writer {
             .next_multiple_of(AHEAD_BYTES)
             .min(self.store.options.segment_bytes());
         let start = active.end.max(active.file_bytes);
-        let is_due = active.takes_pages && active.file_bytes < ahead && start < until;
+        let is_due = active.takes_pages
+            && active.end >= RECORDS_BYTES_MIN
+            && active.file_bytes < ahead
+            && start < until;
         // What is synced at once would be written twice.
         let is_wanted = self.store.options.sync != Sync::Always;
         if !is_due || !is_wanted || !self.fits(0, until - start) {

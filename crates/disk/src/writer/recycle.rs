@@ -19,7 +19,7 @@ const SEGMENTS_MIN: usize = 4;
 
 /// Body files that nobody has use for are kept for the next bodies up to this share of the capacity, and so many bytes:
 /// no segment has more.
-const SPARES_SHARE: u64 = 16;
+const SPARES_SHARE: u64 = 8;
 const SPARES_BYTES_MAX: u64 = 1 << 30;
 
 /// What becomes of the files of evicted segments.
