@@ -40,20 +40,12 @@ impl Heads {
     }
 
     /// The head of an entry. An id may have another head than before, after an update: that is noticed.
-    pub(crate) fn get(
-        &self,
-        id: Option<CacheEntryId>,
-        head: &ResponseHead,
-        style: HeadStyle,
-    ) -> Result<ParsedHead> {
-        let known = id.and_then(|id| self.0.get(&id));
-        if let Some(known) = known.filter(|known| known.is_of(head, style)) {
+    pub(crate) fn get(&self, id: CacheEntryId, head: &ResponseHead, style: HeadStyle) -> Result<ParsedHead> {
+        if let Some(known) = self.0.get(&id).filter(|known| known.is_of(head, style)) {
             return Ok(known);
         }
         let parsed = ParsedHead::new(head, style)?;
-        if let Some(id) = id {
-            self.0.insert(id, parsed.clone());
-        }
+        self.0.insert(id, parsed.clone());
         Ok(parsed)
     }
 }
@@ -69,7 +61,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_was_updated_has_its_new_head() {
-        let (heads, id, style) = (Heads::default(), Some(CacheEntryId::new(7)), HeadStyle::default());
+        let (heads, id, style) = (Heads::default(), CacheEntryId::new(7), HeadStyle::default());
         for value in ["1", "1", "2", "1"] {
             let header = ResponseHeader::from(heads.get(id, &head(value), style).unwrap());
             assert_eq!(header.headers["a"], value);
@@ -81,7 +73,7 @@ mod tests {
         let (heads, style) = (Heads::new(1 << 20), HeadStyle::default());
         let long = "x".repeat(10_000);
         for id in 0..200 {
-            let parsed = heads.get(Some(CacheEntryId::new(id)), &head(&long), style);
+            let parsed = heads.get(CacheEntryId::new(id), &head(&long), style);
             let header = ResponseHeader::from(parsed.unwrap());
             assert_eq!(header.headers["a"], long);
         }

@@ -2,7 +2,7 @@
 
 use super::heads::Heads;
 use super::version::pingora_cache;
-use super::{key, meta};
+use super::{head, key, meta};
 use forebay_core::{
     CacheKey, CacheMeta, HitHandler, MissFinishType, MissHandler, Result, SpanHandle, Storage,
 };
@@ -78,9 +78,10 @@ impl ToPingora {
 
     fn meta(&self, ours: &CacheMeta, handler: &HitHandler) -> Result<PingoraMeta> {
         // Who follows a write may be the only one who ever asks for it: nothing is kept for others, and nothing goes for it.
-        let id = handler.entry_id().filter(|_| !handler.is_stream_hit());
-        let to_header = |head: &_, style| self.heads.get(id, head, style);
-        meta::to_pingora(ours, to_header)
+        match handler.entry_id().filter(|_| !handler.is_stream_hit()) {
+            Some(id) => meta::to_pingora(ours, |head, style| self.heads.get(id, head, style)),
+            None => meta::to_pingora(ours, head::to_pingora),
+        }
     }
 
     fn hit(&'static self, key: CacheKey, handler: HitHandler) -> Box<ToPingoraHit> {

@@ -168,7 +168,7 @@ fn assert_survives(theirs: &PingoraMeta) {
     assert_same(&to_pingora(&ours).unwrap(), theirs);
     let heads = Heads::default();
     for _ in 0..2 {
-        let to_header = |head: &_, style| heads.get(Some(CacheEntryId::new(1)), head, style);
+        let to_header = |head: &_, style| heads.get(CacheEntryId::new(1), head, style);
         assert_same(&super::to_pingora(&ours, to_header).unwrap(), theirs);
     }
     let stored = CacheMeta::decode(ours.encode().unwrap().into()).unwrap();
