@@ -104,9 +104,15 @@ impl Segment {
         self.bodies.lock().get(&generation).copied()
     }
 
-    /// The generations that have a body file here.
-    pub(crate) fn bodies(&self) -> Vec<u64> {
-        self.bodies.lock().keys().copied().collect()
+    /// The generations that have a body file here, oldest first, each with the length of that.
+    pub(crate) fn bodies(&self) -> Vec<(u64, u64)> {
+        let bodies = self.bodies.lock();
+        let mut bodies: Vec<_> = bodies
+            .iter()
+            .map(|(generation, len)| (*generation, *len))
+            .collect();
+        bodies.sort_unstable();
+        bodies
     }
 
     /// Says how long the file of the log is, whatever was written of it.

@@ -7,11 +7,10 @@ mod common;
 
 use common::*;
 use forebay_core::{PurgeTarget, PurgeType, Storage};
-use forebay_disk::survey::Survey;
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -273,22 +272,6 @@ async fn look(store: &DiskStorage, name: &str, allowed: &[State]) -> Result<Stat
         let found = found.map(|(tag, bytes, expired)| (tag, bytes.len(), expired));
         format!("{name}: {found:?} is none of {allowed:?}")
     })
-}
-
-/// Every file is one that a store has, and every body file is an entry's.
-fn expect_no_stray(root: &Path) -> Result<(), String> {
-    let survey = Survey::of(root).map_err(|error| error.to_string())?;
-    let mut known: BTreeSet<PathBuf> = [root.join("FORMAT"), root.join("LOCK")].into();
-    for segment in survey.segments() {
-        let folder = root.join("segments").join(&segment.name);
-        known.insert(folder.join("log"));
-        let in_files = segment.entries.iter().filter(|entry| entry.body_in_file());
-        known.extend(in_files.map(|entry| folder.join(format!("{:016x}.body", entry.generation()))));
-    }
-    match files(root).into_iter().find(|file| !known.contains(file)) {
-        Some(stray) => Err(format!("{} belongs to nothing", stray.display())),
-        None => Ok(()),
-    }
 }
 
 #[tokio::test]

@@ -231,20 +231,14 @@ impl Writer {
         let items = load_items(&*leaving.log, leaving.number, self.id())?;
         self.outlive(leaving, &items, keep)?;
         let entries = self.entries_in(leaving, &items);
-        let mut retired = Vec::new();
-        for (key, slot) in &entries {
+        for (key, _) in &entries {
             if ring == Ring::Probation {
                 self.ghosts.add(key, self.store.index.len());
             }
             self.store.index.remove(key);
-            match self.retire_body(leaving, *slot) {
-                Some(spare) => retired.push(spare),
-                None => self.let_go(*slot, None),
-            }
+            leaving.add_live(-1);
         }
-        if self.drop_segment(leaving)? {
-            self.retire_bodies(retired);
-        }
+        self.drop_segment(leaving)?;
         let counters = &self.store.counters;
         counters.evicted_entries.add(entries.len() as u64);
         counters.evicted_bytes.add(freed);
@@ -272,9 +266,10 @@ impl Writer {
         entries
     }
 
-    /// Removes a segment from the disk; whether nothing is left of it. Readers have its files open. If the log cannot be
-    /// removed, the segment stays the oldest: a younger one must not go before it.
-    fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<bool> {
+    /// Removes a segment from the disk. Readers have its files open. The log goes first: without it, what a kill leaves of
+    /// the segment is no entry with its body gone. If it cannot be removed, the segment stays the oldest: a younger one must
+    /// not go before it.
+    fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
         let store = self.store.clone();
         let (io, layout, ring) = (store.io(), &store.layout, Ring::of(segment.number));
         // With no younger segment of the ring that is there for sure, an open could not tell that one whose removal was lost
@@ -285,11 +280,6 @@ impl Writer {
         if needs_names || ring == Ring::Probation && main_has_shrunk {
             self.sync_names()?;
         }
-        for generation in segment.bodies() {
-            if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
-                let _ = self.failed("remove a body file", error); // the next open removes it
-            }
-        }
         self.store.segments.remove(segment.number);
         if let Err(error) = gone(self.let_go_of_log(segment)) {
             self.store.segments.insert(segment.clone());
@@ -299,8 +289,19 @@ impl Writer {
         if ring == Ring::Main {
             self.main_removed = self.removed;
         }
+        let mut retired = Vec::new();
+        for (generation, len_bytes) in segment.bodies() {
+            if let Some(spare) = self.retire_body(segment.number, generation, len_bytes) {
+                retired.push(spare);
+            } else if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
+                let _ = self.failed("remove a body file", error); // the next open removes it
+            }
+        }
         // Someone else's file may be in it; then it stays.
-        Ok(io.remove_dir(&layout.segment(segment.number)).is_ok())
+        if io.remove_dir(&layout.segment(segment.number)).is_ok() {
+            self.retire_bodies(retired);
+        }
+        Ok(())
     }
 }
 

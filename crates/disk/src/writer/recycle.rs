@@ -4,7 +4,6 @@
 use super::Writer;
 use super::outlive::Keep;
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
-use crate::index::Slot;
 use crate::io::{File, write_full};
 use crate::options::Sync;
 use crate::ring::Ring;
@@ -121,18 +120,15 @@ impl Writer {
         Ok(len_bytes)
     }
 
-    /// Takes the body file out of a segment that goes, if it may be of use.
-    pub(super) fn retire_body(&self, leaving: &Segment, slot: Slot) -> Option<Spare> {
-        let wanted = self.recycle.wants_bodies && slot.body_in_file;
-        let len_bytes = leaving.body_bytes(slot.generation).filter(|_| wanted)?;
-        if self.store.spares.total_bytes() + disk_bytes(len_bytes) > self.spares_bytes_max() {
+    /// Takes a body file out of a segment that has gone, if it may be of use.
+    pub(super) fn retire_body(&self, segment: u32, generation: u64, len_bytes: u64) -> Option<Spare> {
+        let fits = self.store.spares.total_bytes() + disk_bytes(len_bytes) <= self.spares_bytes_max();
+        if !self.recycle.wants_bodies || !fits {
             return None;
         }
-        let (layout, generation) = (&self.store.layout, slot.generation);
-        let (from, to) = (layout.body(slot.segment, generation), layout.spilled(generation));
+        let layout = &self.store.layout;
+        let (from, to) = (layout.body(segment, generation), layout.spilled(generation));
         self.store.io().rename(&from, &to).ok()?;
-        leaving.take_body(generation);
-        leaving.add_live(-1);
         let room = self.store.reserve(disk_bytes(len_bytes));
         let io = self.store.options.io.clone();
         Some(self.store.spares.retire(io, to, generation, len_bytes, room))

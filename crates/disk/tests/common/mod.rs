@@ -9,8 +9,10 @@ use bytes::Bytes;
 use forebay_core::{
     CacheKey, CacheMeta, HandleHit, HitHandler, MissFinishType, ResponseHead, Result, SpanHandle, Storage,
 };
+use forebay_disk::survey::Survey;
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 pub(crate) fn key(name: &str) -> CacheKey {
@@ -106,7 +108,7 @@ pub(crate) fn disk_usage(dir: &Path) -> u64 {
 }
 
 /// Every file below a directory.
-pub(crate) fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -131,5 +133,21 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) {
         } else {
             std::fs::copy(entry.path(), target).unwrap();
         }
+    }
+}
+
+/// Every file is one that a store has, and every body file is an entry's.
+pub(crate) fn expect_no_stray(root: &Path) -> Result<(), String> {
+    let survey = Survey::of(root).map_err(|error| error.to_string())?;
+    let mut known: BTreeSet<PathBuf> = [root.join("FORMAT"), root.join("LOCK")].into();
+    for segment in survey.segments() {
+        let folder = root.join("segments").join(&segment.name);
+        known.insert(folder.join("log"));
+        let in_files = segment.entries.iter().filter(|entry| entry.body_in_file());
+        known.extend(in_files.map(|entry| folder.join(format!("{:016x}.body", entry.generation()))));
+    }
+    match files(root).into_iter().find(|file| !known.contains(file)) {
+        Some(stray) => Err(format!("{} belongs to nothing", stray.display())),
+        None => Ok(()),
     }
 }
