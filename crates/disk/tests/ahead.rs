@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const CAPACITY_BYTES: u64 = 64 << 20;
 const AHEAD_BYTES: u64 = 256 << 10;
 
-const NAMES: [&str; 3] = ["a", "b", "c"];
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const BODY_BYTES: usize = 40_000;
 /// More than the records of all of them, and less than what is ahead.
-const RECORDS_BYTES_MAX: u64 = 4 * BODY_BYTES as u64;
+const RECORDS_BYTES_MAX: u64 = 5 * BODY_BYTES as u64;
 
-/// The log's length. The last of the entries is written after the pages that the one before it asked for.
+/// The log's length. The second entry asks for pages, which are there before the third is written; what the third asks for is there
+/// before the last.
 async fn log_bytes_after_entries(store: &DiskStorage, dir: &Path) -> u64 {
     for name in NAMES {
         put(store, name, &body(BODY_BYTES, 1)).await.unwrap();
@@ -53,7 +54,7 @@ async fn a_log_of_few_records_has_no_pages_ahead() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), CAPACITY_BYTES);
     for name in ["a", "b", "c", "d"] {
-        put(&store, name, &body(100_000 * 3, 1)).await.unwrap(); // in files of their own
+        put(&store, name, &body(300_000, 1)).await.unwrap(); // in files of their own
     }
     let logs = files(&dir.path().join("segments"));
     let logs: Vec<_> = logs.iter().filter(|file| file.ends_with("log")).collect();
