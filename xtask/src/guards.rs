@@ -47,8 +47,8 @@ fn guards(mode: Mode) -> Step {
     if !has_valgrind() {
         return Err(format!("guards: {}", no_valgrind()));
     }
-    run(cargo(&["build", "--release", "--package", "forebay-guards"]))?;
-    let binary = target_dir().join("release/forebay-guards");
+    run(cargo(&["build", "--profile", "guards", "--package", "forebay-guards"]))?;
+    let binary = target_dir().join("guards/forebay-guards");
     let names = names(&binary)?;
     match mode {
         Mode::Update => {
@@ -146,7 +146,7 @@ fn read_base() -> Result<Base, String> {
 fn write_base(counts: &[(&str, u64)]) -> Step {
     let tolerance_percent = read_base().map_or(TOLERANCE_PERCENT, |base| base.tolerance_percent);
     let mut text = format!(
-        "# Instructions per operation of the hot paths, release build, counted by callgrind: written by\n\
+        "# Instructions per operation of the hot paths, optimized crate by crate, counted by callgrind: written by\n\
          # `{UPDATE}`, checked by `cargo xtask guards`. More than the tolerance above one of them is a regression.\n\
          tolerance_percent = {tolerance_percent}\n\n[instructions]\n"
     );
@@ -199,7 +199,7 @@ fn judge(name: &str, was: Option<u64>, now: u64, tolerance_percent: u64) -> Verd
     if now > was + tolerance {
         Verdict::Regression(format!(
             "{name} takes {now} instructions, {percent} % more than its base of {was}: find out why (valgrind \
-             --tool=callgrind target/release/forebay-guards {name} {OPERATIONS}); if it is meant, `{UPDATE}` and say why \
+             --tool=callgrind target/guards/forebay-guards {name} {OPERATIONS}); if it is meant, `{UPDATE}` and say why \
              in the commit"
         ))
     } else if now + tolerance < was {

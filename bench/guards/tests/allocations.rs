@@ -1,7 +1,7 @@
 //! What the hot paths allocate: every allocation of an operation has its line here.
 //!
 //! A count that differs fails, in both directions, so that these tables stay what the code does. To find an allocation:
-//! `valgrind --tool=dhat target/release/forebay-guards <path> 1000`.
+//! `valgrind --tool=dhat target/guards/forebay-guards <path> 1000`.
 
 use forebay_guards::{Guarded, HotPath};
 
