@@ -47,7 +47,13 @@ fn guards(mode: Mode) -> Step {
     if !has_valgrind() {
         return Err(format!("guards: {}", no_valgrind()));
     }
-    run(cargo(&["build", "--profile", "guards", "--package", "forebay-guards"]))?;
+    run(cargo(&[
+        "build",
+        "--profile",
+        "guards",
+        "--package",
+        "forebay-guards",
+    ]))?;
     let binary = target_dir().join("guards/forebay-guards");
     let names = names(&binary)?;
     match mode {
