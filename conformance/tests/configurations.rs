@@ -41,6 +41,7 @@ fn memory_keeps_every_rule(#[case] options: fn(u64) -> MemoryOptions) {
 #[case::often(Some(Sync::Interval(Duration::from_millis(1))), |options| options)]
 #[case::always(Some(Sync::Always), |options| options)]
 #[case::little_in_flight(None, |options: DiskOptions| options.in_flight_bytes(4 << 20))]
+#[case::with_a_memory_tier(None, |options: DiskOptions| options.memory_tier_bytes(16 << 20))]
 fn disk_keeps_every_rule(#[case] sync: Option<Sync>, #[case] options: fn(DiskOptions) -> DiskOptions) {
     expect_good(judged(Disk { options, sync }));
 }

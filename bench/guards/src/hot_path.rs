@@ -7,6 +7,8 @@ pub enum HotPath {
     MemoryHit,
     /// The same from the page cache of the disk store, checksums verified.
     DiskHit,
+    /// The same where the disk store's memory tier has a copy.
+    DiskTierHit,
     /// Lookup of what is not stored, in memory.
     MemoryMiss,
     /// Lookup of what is not stored, on disk.
@@ -21,9 +23,10 @@ pub enum HotPath {
 
 impl HotPath {
     /// All of them.
-    pub const ALL: [HotPath; 7] = [
+    pub const ALL: [HotPath; 8] = [
         HotPath::MemoryHit,
         HotPath::DiskHit,
+        HotPath::DiskTierHit,
         HotPath::MemoryMiss,
         HotPath::DiskMiss,
         HotPath::Follow,
@@ -36,6 +39,7 @@ impl HotPath {
         match self {
             HotPath::MemoryHit => "memory-hit",
             HotPath::DiskHit => "disk-hit",
+            HotPath::DiskTierHit => "disk-tier-hit",
             HotPath::MemoryMiss => "memory-miss",
             HotPath::DiskMiss => "disk-miss",
             HotPath::Follow => "follow",
@@ -52,8 +56,12 @@ impl HotPath {
     pub(crate) fn is_on_disk(self) -> bool {
         matches!(
             self,
-            HotPath::DiskHit | HotPath::DiskMiss | HotPath::BridgeDiskHit
+            HotPath::DiskHit | HotPath::DiskTierHit | HotPath::DiskMiss | HotPath::BridgeDiskHit
         )
+    }
+
+    pub(crate) fn has_memory_tier(self) -> bool {
+        self == HotPath::DiskTierHit
     }
 
     pub(crate) fn is_bridged(self) -> bool {

@@ -24,10 +24,12 @@ pub type AnyError = Box<dyn Error + Send + Sync>;
 pub const BODY_BYTES: usize = 1 << 10;
 /// Different keys that operations take turns in, so that no one slot of a table decides.
 const KEY_COUNT: usize = 16;
-/// Operations of each key before anything is counted: later hits find the flags of a hot entry as they stay.
-const WARM_UP_ROUNDS: usize = 4;
+/// Operations of each key before anything is counted: later hits find the flags of a hot entry as they stay, and the memory
+/// tier has its copy.
+const WARM_UP_ROUNDS: usize = 100;
 /// Large enough that nothing is evicted.
 const CAPACITY_BYTES: u64 = 256 << 20;
+const MEMORY_TIER_BYTES: u64 = 16 << 20;
 
 /// One hot path, ready to run.
 pub struct Guarded {
@@ -55,6 +57,11 @@ impl Guarded {
             Some(directory) => Arc::new(
                 DiskOptions::new(directory.path().join("store"))
                     .capacity_bytes(CAPACITY_BYTES)
+                    .memory_tier_bytes(if path.has_memory_tier() {
+                        MEMORY_TIER_BYTES
+                    } else {
+                        0
+                    })
                     .sync(DiskSync::Never)
                     .open()?,
             ),

@@ -24,6 +24,12 @@ const DISK_HIT: Account = &[
     (1, "the checksums of the body's blocks"),
 ];
 
+const DISK_TIER_HIT: Account = &[
+    HIT_FUTURES,
+    (1, "the hit handler"),
+    (1, "the checksums of the body's blocks"),
+];
+
 const MISS: Account = &[(1, "the future of lookup")];
 
 /// Beyond what the storage itself allocates.
@@ -78,6 +84,11 @@ fn a_hit_from_memory_allocates_its_futures_and_its_handler() {
 #[test]
 fn a_hit_from_disk_allocates_one_buffer_beside() {
     assert_accounted_for(HotPath::DiskHit, &[DISK_HIT]);
+}
+
+#[test]
+fn a_hit_from_the_memory_tier_needs_no_buffer() {
+    assert_accounted_for(HotPath::DiskTierHit, &[DISK_TIER_HIT]);
 }
 
 #[test]

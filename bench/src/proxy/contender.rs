@@ -19,6 +19,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) enum Kind {
     ForebayMemory,
     ForebayDisk,
+    /// Without copies in memory.
+    ForebayDiskAlone,
     MemCache,
     /// `forebay-proxy` over a storage that keeps nothing.
     Nothing,
@@ -31,9 +33,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 9] = [
+    pub(super) const ALL: [Kind; 10] = [
         Kind::ForebayMemory,
         Kind::ForebayDisk,
+        Kind::ForebayDiskAlone,
         Kind::MemCache,
         Kind::Nothing,
         Kind::Off,
@@ -47,6 +50,7 @@ impl Kind {
         match self {
             Kind::ForebayMemory => "forebay-proxy in memory",
             Kind::ForebayDisk => "forebay-proxy on disk",
+            Kind::ForebayDiskAlone => "the same proxy, no copies in memory",
             Kind::MemCache => "the same proxy with MemCache",
             Kind::Nothing => "the same proxy, nothing kept",
             Kind::Off => "the same proxy without cache",
@@ -61,11 +65,13 @@ impl Kind {
         !matches!(self, Kind::Off | Kind::Nothing)
     }
 
-    /// Without a cache a range is the origin's to serve, and ours serves none; what keeps nothing has fills alone.
+    /// Without a cache a range is the origin's to serve, and ours serves none; what keeps nothing has fills alone, to which
+    /// copies in memory make no difference.
     pub(super) fn takes_part_in(self, load: Load) -> bool {
         match self {
             Kind::Off => load != Load::Range,
             Kind::Nothing => load.misses(),
+            Kind::ForebayDiskAlone => !load.misses(),
             _ => true,
         }
     }
@@ -92,7 +98,7 @@ impl Kind {
     /// Where its program is, or what to do to have it.
     fn program(self) -> Result<PathBuf, String> {
         match self {
-            Kind::ForebayMemory | Kind::ForebayDisk | Kind::Off => ours::proxy(),
+            Kind::ForebayMemory | Kind::ForebayDisk | Kind::ForebayDiskAlone | Kind::Off => ours::proxy(),
             Kind::MemCache => ours::over("memcache"),
             Kind::Nothing => ours::over("nothing"),
             Kind::Nginx => installed("nginx", "nginx-light"),
@@ -136,6 +142,7 @@ impl Contender {
         let mut command = match kind {
             Kind::ForebayMemory | Kind::Off | Kind::MemCache | Kind::Nothing => Ok(ours::in_memory(&site)),
             Kind::ForebayDisk => Ok(ours::on_disk(&site)),
+            Kind::ForebayDiskAlone => Ok(ours::on_disk_alone(&site)),
             Kind::Nginx => field::nginx(&site),
             Kind::Varnish => Ok(field::varnish(&site)),
             Kind::TrafficServer => field::traffic_server(&site),

@@ -39,6 +39,12 @@ pub(super) fn on_disk(site: &Site<'_>) -> Command {
     command
 }
 
+pub(super) fn on_disk_alone(site: &Site<'_>) -> Command {
+    let mut command = on_disk(site);
+    command.args(["--memory-capacity", "0"]);
+    command
+}
+
 fn base(site: &Site<'_>) -> Command {
     let mut command = Command::new(&site.program);
     command.args(["--listen", &site.listen.to_string()]);

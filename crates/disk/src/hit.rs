@@ -6,6 +6,7 @@ use crate::io::File;
 use crate::read::{BodyFile, Failure};
 use crate::spare::Reading;
 use crate::store::Store;
+use crate::tier::Place;
 use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HandleHit, HashBinary, Result};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 /// How much of a body file one read takes at most, in blocks: each chunk is sent by a call of its own, and wakes the client.
 const CHUNK_BLOCKS: usize = 16;
+const CHUNK_BYTES: u64 = (CHUNK_BLOCKS * BLOCK_BYTES) as u64;
 /// The same where buffers of `MANY_BYTES` are in use: clients are slow to take what was read for them.
 const CHUNK_BLOCKS_OF_MANY: usize = 1;
 const MANY_BYTES: usize = 64 << 20;
@@ -51,6 +53,8 @@ pub(crate) struct StoredHit {
     opened: Opened,
     key: HashBinary,
     slot: Slot,
+    /// How often the entry was read.
+    reads: u8,
     weight_bytes: usize,
     body: Body,
     position: u64,
@@ -61,7 +65,7 @@ impl StoredHit {
     pub(crate) fn new(
         store: &Arc<Store>,
         key: HashBinary,
-        slot: Slot,
+        (slot, reads): (Slot, u8),
         weight_bytes: usize,
         body: Body,
     ) -> Self {
@@ -69,6 +73,7 @@ impl StoredHit {
             opened: Opened::new(store),
             key,
             slot,
+            reads,
             weight_bytes,
             body,
             position: 0,
@@ -83,6 +88,35 @@ impl StoredHit {
             Body::Inline(bytes) => bytes.len() as u64,
             Body::File(file, _) => file.len_bytes,
         }
+    }
+
+    /// What the memory tier has of the next chunk of a body file.
+    fn copied(&self) -> Option<Bytes> {
+        let (store, place, start) = (self.opened.store(), self.chunk(), self.chunk_start());
+        let copy = store.tier.get(place)?;
+        store.counters.memory_tier_reads.add(1);
+        let until = copy.len().min((self.end - start) as usize);
+        Some(copy.slice((self.position - start) as usize..until))
+    }
+
+    /// Has the memory tier look at the blocks that were read of a body of so many bytes, if they are a whole chunk.
+    fn offer(&self, blocks: &Bytes, range: &BlockRange, body_len: u64) {
+        let start = self.chunk_start();
+        if range.start_byte == start && blocks.len() as u64 == CHUNK_BYTES.min(body_len - start) {
+            let tier = &self.opened.store().tier;
+            tier.offer(self.chunk(), blocks, body_len, self.reads);
+        }
+    }
+
+    fn chunk(&self) -> Place {
+        Place::Chunk {
+            generation: self.slot.generation,
+            start_byte: self.chunk_start(),
+        }
+    }
+
+    fn chunk_start(&self) -> u64 {
+        self.position / CHUNK_BYTES * CHUNK_BYTES
     }
 
     /// The next chunk of a body file, checked.
@@ -105,6 +139,7 @@ impl StoredHit {
                 return Err(ErrorKind::StorageFailed.because(context, error));
             }
         };
+        self.offer(&bytes, &range, body.len_bytes);
         Ok(range.cut(bytes, self.position, self.end))
     }
 }
@@ -117,7 +152,10 @@ impl HandleHit for StoredHit {
         }
         let chunk = match &self.body {
             Body::Inline(bytes) => bytes.slice(self.position as usize..self.end as usize),
-            Body::File(file, _) => Box::pin(self.read_file(file)).await?,
+            Body::File(file, _) => match self.copied() {
+                Some(chunk) => chunk,
+                None => Box::pin(self.read_file(file)).await?,
+            },
         };
         self.position += chunk.len() as u64;
         Ok(Some(chunk))

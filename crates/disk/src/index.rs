@@ -66,12 +66,13 @@ impl Index {
         self.shard(key).lock().get(key).map(|packed| packed.slot())
     }
 
-    /// The slot of a key, which counts as read from now on.
-    pub(crate) fn touch(&self, key: &HashBinary) -> Option<Slot> {
+    /// The slot of a key, which counts as read once more, and how often it was read now: see [`reads`](Index::reads).
+    pub(crate) fn touch(&self, key: &HashBinary) -> Option<(Slot, u8)> {
         let mut shard = self.shard(key).lock();
         let packed = shard.get(key)?;
-        packed.set_reads((packed.reads() + 1).min(READS_MAX));
-        Some(packed.slot())
+        let reads = (packed.reads() + 1).min(READS_MAX);
+        packed.set_reads(reads);
+        Some((packed.slot(), reads))
     }
 
     /// How often the key was read since its slot was set, at most [`READS_MAX`]; `None` if there is none.
@@ -206,7 +207,7 @@ mod tests {
         index.insert([3; 16], slot(1), 0);
         assert_eq!(index.reads(&[3; 16]), Some(0));
         for reads in [1, 2, 3, READS_MAX] {
-            assert_eq!(index.touch(&[3; 16]), Some(slot(1)));
+            assert_eq!(index.touch(&[3; 16]), Some((slot(1), reads)));
             assert_eq!(index.reads(&[3; 16]), Some(reads));
         }
         index.insert([3; 16], slot(2), 1);

@@ -6,6 +6,9 @@
 //! tenth of the capacity; what is read there, or comes back soon after, moves to the main ring (S3-FIFO). `FORMAT.md` in
 //! this crate describes every byte.
 //!
+//! Hits read the page cache on the calling thread, where that has what they need, and check it. For what is read often, that
+//! is most of the work: copies of it may be [kept in memory](DiskOptions::memory_tier_bytes).
+//!
 //! Where the disk is full before the capacity is, the store shrinks to what the disk has and goes on storing. A write
 //! that fails for good is not admitted, and its body still reaches those who read it, out of memory, within
 //! [`DiskOptions::in_flight_bytes`]. For [a while](DiskOptions::pause_after_failure) no other write begins. Entries that
@@ -49,6 +52,7 @@ mod stats;
 mod storage;
 mod store;
 pub mod survey;
+mod tier;
 mod waiting;
 mod writer;
 

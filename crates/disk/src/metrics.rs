@@ -15,7 +15,7 @@ use Kind::{Counter, Gauge};
 
 type Field = (Kind, &'static str, Unit, &'static str, fn(&DiskStats) -> u64);
 
-const FIELDS: [Field; 25] = [
+const FIELDS: [Field; 27] = [
     (
         Gauge,
         "forebay_disk_entries",
@@ -46,6 +46,13 @@ const FIELDS: [Field; 25] = [
         Unit::Bytes,
         "Bytes of the index, in memory.",
         |s| s.index_bytes,
+    ),
+    (
+        Gauge,
+        "forebay_disk_memory_tier_bytes",
+        Unit::Bytes,
+        "Bytes of the memory tier.",
+        |s| s.memory_tier_bytes,
     ),
     (
         Gauge,
@@ -186,6 +193,13 @@ const FIELDS: [Field; 25] = [
         Unit::Count,
         "Reads that waited for the disk.",
         |s| s.fallback_reads,
+    ),
+    (
+        Counter,
+        "forebay_disk_memory_tier_reads_total",
+        Unit::Count,
+        "Reads that the memory tier answered.",
+        |s| s.memory_tier_reads,
     ),
 ];
 

@@ -66,6 +66,7 @@ pub struct DiskOptions {
     pub(crate) max_object_bytes: Option<u64>,
     pub(crate) in_flight_bytes: u64,
     pub(crate) index_bytes: u64,
+    pub(crate) memory_tier_bytes: u64,
     pub(crate) pause_after_failure: Duration,
     pub(crate) sync: Sync,
     pub(crate) on_locked: OnLocked,
@@ -83,6 +84,7 @@ impl DiskOptions {
             max_object_bytes: None,
             in_flight_bytes: IN_FLIGHT_BYTES_DEFAULT,
             index_bytes: INDEX_BYTES_DEFAULT,
+            memory_tier_bytes: 0,
             pause_after_failure: Duration::from_secs(1),
             sync: Sync::Interval(Duration::from_secs(5)),
             on_locked: OnLocked::Refuse,
@@ -117,6 +119,14 @@ impl DiskOptions {
     /// bytes. Where that is reached, segments go, as they do where the capacity is.
     pub fn index_bytes(mut self, index_bytes: u64) -> Self {
         self.index_bytes = index_bytes;
+        self
+    }
+
+    /// What copies of what is read often may occupy in memory; none by default. A hit that finds one reads no file and
+    /// checks nothing again, which the page cache cannot save it: of a large body, most of the storage's work. A body of more
+    /// than a sixteenth of this is not copied. 64 MiB are enough for what most caches are asked for most.
+    pub fn memory_tier_bytes(mut self, memory_tier_bytes: u64) -> Self {
+        self.memory_tier_bytes = memory_tier_bytes;
         self
     }
 

@@ -50,6 +50,19 @@ impl Stored {
 
     /// Checks the bytes of the record that a slot speaks of. Its trailer is for scans; all else has checksums.
     pub(crate) fn parse(bytes: Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
+        let stored = Stored::split(bytes, id, key, slot)?;
+        let seed = id.generation_seed(stored.header.generation);
+        if checksum(&stored.meta, seed) != stored.header.meta_checksum {
+            return Err(Failure::Damaged("its meta is damaged"));
+        }
+        if !stored.body_in_file() && !blocks_match(&stored.inline_body, &stored.table, 0, seed) {
+            return Err(Failure::Damaged("its body is damaged"));
+        }
+        Ok(stored)
+    }
+
+    /// The parts of a record, of which its head alone is checked.
+    fn split(bytes: Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
         let (header, table) = Header::decode(&bytes, id.segment_seed(slot.segment))
             .ok_or(Failure::Damaged("its record has a damaged head"))?;
         if header.key != *key
@@ -59,18 +72,11 @@ impl Stored {
         {
             return Err(Failure::Damaged("its record is another's"));
         }
-        let seed = id.generation_seed(header.generation);
         let meta = bytes.slice(header.meta_at()..header.body_at());
-        if checksum(&meta, seed) != header.meta_checksum {
-            return Err(Failure::Damaged("its meta is damaged"));
-        }
-        let mut inline_body = Bytes::new();
-        if header.kind == Kind::Entry {
-            inline_body = bytes.slice(header.body_at()..header.body_at() + header.body_len as usize);
-            if !blocks_match(&inline_body, &table, 0, seed) {
-                return Err(Failure::Damaged("its body is damaged"));
-            }
-        }
+        let inline_body = match header.kind {
+            Kind::Entry => bytes.slice(header.body_at()..header.body_at() + header.body_len as usize),
+            _ => Bytes::new(),
+        };
         Ok(Stored {
             header,
             table,
@@ -176,6 +182,28 @@ impl Store {
             .run(move || buffer.fill(|bytes| read_full(&*file, bytes, offset)))
             .await?
             .map_err(|(_, error)| error)
+    }
+
+    /// The record of a slot that has been read so often: from the memory tier, or read and checked; `None` where its segment
+    /// is gone.
+    pub(crate) fn find_record(
+        &self,
+        key: &HashBinary,
+        slot: Slot,
+        reads: u8,
+        wait: Wait,
+    ) -> Result<Option<Stored>, Failure> {
+        if let Some(copy) = self.tier.get(slot.into()) {
+            self.counters.memory_tier_reads.add(1);
+            return Stored::split(copy, self.id, key, slot).map(Some);
+        }
+        let Some(bytes) = self.read_log(slot, wait)? else {
+            return Ok(None);
+        };
+        let stored = Stored::parse(bytes.clone(), self.id, key, slot)?;
+        self.tier
+            .offer(slot.into(), &bytes, stored.header.body_len, reads);
+        Ok(Some(stored))
     }
 
     /// Reads and checks the record of a slot; `None` where its segment is gone.

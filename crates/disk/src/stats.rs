@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One moment of a store. Counters begin at 0 when it is opened; the first five fields are what is there now.
+/// One moment of a store. Counters begin at 0 when it is opened; the first six fields are what is there now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DiskStats {
@@ -16,6 +16,8 @@ pub struct DiskStats {
     pub segments: u64,
     /// What the index occupies in memory, in bytes.
     pub index_bytes: u64,
+    /// What the memory tier occupies, in bytes.
+    pub memory_tier_bytes: u64,
     /// Writes in progress.
     pub live_writes: u64,
     /// Hit handlers that are open.
@@ -56,6 +58,8 @@ pub struct DiskStats {
     pub refused_write_rate: u64,
     /// Reads that had to wait for the disk, on a thread of the store.
     pub fallback_reads: u64,
+    /// Reads that the memory tier answered: of an entry's record, and of each chunk of a body file.
+    pub memory_tier_reads: u64,
 }
 
 macro_rules! counters {
@@ -91,7 +95,8 @@ counters!(
     refused,
     refused_first_sight,
     refused_write_rate,
-    fallback_reads
+    fallback_reads,
+    memory_tier_reads
 );
 
 #[derive(Debug, Default)]

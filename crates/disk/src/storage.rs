@@ -80,9 +80,9 @@ impl DiskStorage {
             if let Some(write) = store.live.newest(key) {
                 return Some(self.live_hit(write));
             }
-            let slot = store.index.touch(key)?;
-            let opened = match open_entry(store, key, slot, Wait::No) {
-                Err(_) => Box::pin(open_waiting(store, *key, slot)).await,
+            let (slot, reads) = store.index.touch(key)?;
+            let opened = match open_entry(store, key, slot, reads, Wait::No) {
+                Err(_) => Box::pin(open_waiting(store, *key, slot, reads)).await,
                 at_hand => at_hand,
             };
             match opened {
@@ -226,9 +226,10 @@ fn open_entry(
     store: &Arc<Store>,
     key: &HashBinary,
     slot: Slot,
+    reads: u8,
     wait: Wait,
 ) -> Result<Option<(CacheMeta, HitHandler)>, Failure> {
-    let Some(stored) = store.read_record(key, slot, wait)? else {
+    let Some(stored) = store.find_record(key, slot, reads, wait)? else {
         return Ok(None);
     };
     let meta =
@@ -245,7 +246,7 @@ fn open_entry(
     };
     Ok(Some((
         meta,
-        Box::new(StoredHit::new(store, *key, slot, weight, body)),
+        Box::new(StoredHit::new(store, *key, (slot, reads), weight, body)),
     )))
 }
 
@@ -254,9 +255,10 @@ async fn open_waiting(
     store: &Arc<Store>,
     key: HashBinary,
     slot: Slot,
+    reads: u8,
 ) -> Result<Option<(CacheMeta, HitHandler)>, Failure> {
     store.counters.fallback_reads.add(1);
     let opening = store.clone();
-    let open = move || open_entry(&opening, &key, slot, Wait::Yes);
+    let open = move || open_entry(&opening, &key, slot, reads, Wait::Yes);
     store.pool.run(open).await?
 }

@@ -10,6 +10,7 @@ use crate::segment::{Layout, Segments};
 use crate::spare::{Readers, Spares};
 use crate::spill::{Reservation, SpillFile};
 use crate::stats::{Counters, DiskStats};
+use crate::tier::MemoryTier;
 use crate::writer::Queue;
 use crate::{DiskOptions, read::Stored};
 use forebay_core::{CacheMeta, Error, ErrorKind, HashBinary, Result};
@@ -35,6 +36,7 @@ pub(crate) struct Store {
     admission: Admission,
     pub(crate) pool: Pool,
     pub(crate) buffers: Buffers,
+    pub(crate) tier: MemoryTier,
     pub(crate) queue: Queue,
     /// Bytes of body files of writes in progress, and of spare ones.
     pub(crate) spilling: Arc<AtomicU64>,
@@ -66,6 +68,7 @@ impl Store {
     pub(crate) fn new(options: DiskOptions, found: Recovered) -> Self {
         Store {
             admission: Admission::new(&options, Instant::now()),
+            tier: MemoryTier::new(options.memory_tier_bytes),
             options,
             layout: found.layout,
             id: found.id,
@@ -193,6 +196,7 @@ impl Store {
             capacity_bytes: self.options.capacity_bytes,
             segments: self.segments.len() as u64,
             index_bytes: self.index.len_bytes() as u64,
+            memory_tier_bytes: self.tier.len_bytes(),
             live_writes: self.live.len() as u64,
             ..DiskStats::default()
         };

@@ -50,7 +50,8 @@ pub struct Flags {
     #[arg(long, value_name = "SIZE", requires = "cache_dir")]
     pub disk_write_rate: Option<ByteSize>,
 
-    /// How much memory entries may take without --cache-dir
+    /// How much memory entries may take without --cache-dir; with it, copies of what is asked for most, checked already,
+    /// beside the system's page cache (0: none)
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
     pub memory_capacity: ByteSize,
 
@@ -147,6 +148,8 @@ pub struct StoreConfig {
     pub if_in_use: IfInUse,
     /// For how long [`IfInUse::Wait`] waits.
     pub wait: Duration,
+    /// What a directory's copies in memory may take, bytes.
+    pub memory_tier_bytes: u64,
     /// From which size on bodies are stored on second sight, bytes.
     pub second_sight_bytes: Option<u64>,
     /// What may be written to the directory, bytes a second.
@@ -189,6 +192,7 @@ impl Flags {
             body_bytes_max: as_size(max_object_bytes.max(largest.min(largest_by_default))),
             if_in_use: self.if_cache_in_use,
             wait: Duration::from_secs(self.cache_wait_seconds),
+            memory_tier_bytes: self.memory_capacity.as_u64(),
             second_sight_bytes: self.second_sight.map(|size| size.as_u64()),
             write_bytes_per_second: self.disk_write_rate.map(|size| size.as_u64()),
         };
@@ -273,11 +277,15 @@ mod tests {
         assert_eq!(config.max_object_bytes, 1 << 20);
         let config = check(&["--allow-purge-from", "10.0.0.0/8", "--allow-purge-from", "::1"]).unwrap();
         assert_eq!(config.purge_networks.len(), 2);
-        let config = check(&["--cache-dir", "/tmp/x", "--disk-capacity", "500MB"]).unwrap();
+        let on_disk = ["--cache-dir", "/tmp/x", "--disk-capacity", "500MB"];
+        let config = check(&on_disk).unwrap();
         assert_eq!(
             (config.store.dir, config.store.capacity_bytes),
             (Some("/tmp/x".into()), 500_000_000)
         );
+        assert_eq!(config.store.memory_tier_bytes, 64 << 20);
+        let config = check(&[&on_disk[..], &["--memory-capacity", "0"]].concat()).unwrap();
+        assert_eq!(config.store.memory_tier_bytes, 0);
     }
 
     #[test]

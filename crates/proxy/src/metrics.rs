@@ -72,6 +72,10 @@ pub struct StoreStats {
     pub errors: u64,
     /// Hit and miss handlers that are open now.
     pub open_handlers: u64,
+    /// Bytes of a disk store's copies in memory.
+    pub memory_tier_bytes: u64,
+    /// Reads that they answered: of an entry, and of each chunk of a large body.
+    pub memory_tier_reads: u64,
 }
 
 impl Metrics {
@@ -177,6 +181,18 @@ impl Metrics {
                 "gauge",
                 "Open hit and miss handlers.",
                 store.open_handlers,
+            ),
+            (
+                "store_memory_tier_bytes",
+                "gauge",
+                "Bytes of copies in memory of what is on disk.",
+                store.memory_tier_bytes,
+            ),
+            (
+                "store_memory_tier_reads_total",
+                "counter",
+                "Reads of the disk store that its copies in memory answered.",
+                store.memory_tier_reads,
             ),
         ] {
             put(name, kind, help, value);

@@ -54,7 +54,8 @@ impl Store {
     fn open_disk(dir: &Path, config: &StoreConfig) -> Result<Self, String> {
         let mut options = DiskOptions::new(dir)
             .capacity_bytes(config.capacity_bytes)
-            .max_object_bytes(config.body_bytes_max as u64);
+            .max_object_bytes(config.body_bytes_max as u64)
+            .memory_tier_bytes(config.memory_tier_bytes);
         if let Some(from_bytes) = config.second_sight_bytes {
             options = options.second_sight_bytes(from_bytes);
         }
@@ -148,6 +149,8 @@ fn of_disk(stats: &DiskStats) -> StoreStats {
         refused_write_rate: stats.refused_write_rate,
         errors: stats.read_errors + stats.write_errors + stats.corrupt_entries,
         open_handlers: stats.open_handlers + stats.live_writes,
+        memory_tier_bytes: stats.memory_tier_bytes,
+        memory_tier_reads: stats.memory_tier_reads,
     }
 }
 
@@ -176,6 +179,7 @@ mod tests {
             body_bytes_max: 1 << 20,
             if_in_use: IfInUse::Refuse,
             wait: Duration::from_millis(1),
+            memory_tier_bytes: 1 << 20,
             second_sight_bytes: None,
             write_bytes_per_second: None,
         };

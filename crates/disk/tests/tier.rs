@@ -1,0 +1,141 @@
+//! The memory tier: what is read often is answered from memory, never with anything but what the disk has.
+
+mod common;
+
+use common::*;
+use forebay_core::{PurgeTarget, PurgeType, Storage};
+use forebay_disk::{DiskOptions, DiskStorage, Sync};
+use std::path::Path;
+
+const TIER_BYTES: u64 = 32 << 20;
+/// In the log; in a file of one chunk; of two, of which the second is short.
+const SIZES: [usize; 4] = [0, 100_000, 1_000_000, (1 << 20) + 70_000];
+
+fn open_with_tier(dir: &Path, tier_bytes: u64) -> DiskStorage {
+    DiskOptions::new(dir)
+        .capacity_bytes(64 << 20)
+        .memory_tier_bytes(tier_bytes)
+        .sync(Sync::Never)
+        .open()
+        .unwrap()
+}
+
+/// Reads an entry until memory answers for all of it.
+async fn heat(store: &DiskStorage, name: &str) {
+    for _ in 0..1_000 {
+        let (before, (_, mut hit)) = (
+            store.stats().memory_tier_reads,
+            find(store, name).await.expect("it is stored"),
+        );
+        let mut chunks = 0;
+        while hit.read_body().await.unwrap().is_some() {
+            chunks += 1;
+        }
+        let of_file = hit.get_eviction_weight() > 300_000;
+        let parts = 1 + if of_file { chunks } else { 0 };
+        if store.stats().memory_tier_reads - before == parts {
+            return;
+        }
+    }
+    panic!("{name} was read 1,000 times, and not once from memory alone");
+}
+
+/// Overwrites everything that the store has on disk, but for what it reads at an open.
+fn damage_all(dir: &Path) {
+    for file in files(&dir.join("segments")) {
+        let bytes = std::fs::read(&file).unwrap();
+        // The end of a body file is looked at whenever it is opened.
+        let kept = if file.extension().is_some() { 4096 } else { 0 };
+        let damaged = bytes.len() - kept.min(bytes.len());
+        let flipped: Vec<u8> = bytes[..damaged].iter().map(|byte| !byte).collect();
+        std::fs::write(&file, [&flipped, &bytes[damaged..]].concat()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_is_read_often_is_answered_from_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with_tier(dir.path(), TIER_BYTES);
+    for (size, seed) in SIZES.into_iter().zip(1..) {
+        let name = format!("hot {size}");
+        put(&store, &name, &body(size, seed)).await.unwrap();
+        heat(&store, &name).await;
+    }
+    damage_all(dir.path());
+    for (size, seed) in SIZES.into_iter().zip(1..) {
+        let (name, whole) = (format!("hot {size}"), body(size, seed));
+        let (meta, mut hit) = find(&store, &name).await.unwrap();
+        assert_eq!(meta.head().get("etag"), Some(name.as_bytes()));
+        assert!(read(&mut *hit).await.unwrap() == whole, "{name}");
+        for (start, end) in [(0, 1), (size / 2, size / 2 + 9), (size.saturating_sub(5), size)] {
+            hit.seek(start, Some(end)).unwrap();
+            let range = start..end.min(size);
+            assert_eq!(read(&mut *hit).await.unwrap(), whole.slice(range), "{name}");
+        }
+    }
+    assert_eq!(store.stats().corrupt_entries, 0);
+}
+
+#[tokio::test]
+async fn what_was_changed_is_never_answered_from_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with_tier(dir.path(), TIER_BYTES);
+    for size in [1000, 1_000_000] {
+        put(&store, "changing", &body(size, 1)).await.unwrap();
+        heat(&store, "changing").await;
+        assert!(
+            store
+                .update_meta(&key("changing"), &meta("updated"), &none())
+                .await
+                .unwrap()
+        );
+        let (updated, mut hit) = find(&store, "changing").await.unwrap();
+        assert_eq!(updated.head().get("etag"), Some(&b"updated"[..]));
+        assert!(read(&mut *hit).await.unwrap() == body(size, 1));
+
+        heat(&store, "changing").await;
+        let compact = key("changing").to_compact();
+        store
+            .expire(PurgeTarget::Active(&compact), &none())
+            .await
+            .unwrap();
+        let (expired, _) = find(&store, "changing").await.unwrap();
+        assert!(!expired.is_fresh(std::time::SystemTime::now()));
+
+        heat(&store, "changing").await;
+        put(&store, "changing", &body(size, 2)).await.unwrap();
+        assert!(get(&store, "changing").await.unwrap() == body(size, 2));
+
+        heat(&store, "changing").await;
+        store
+            .purge(&compact, PurgeType::Invalidation, &none())
+            .await
+            .unwrap();
+        assert!(get(&store, "changing").await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn copies_take_no_more_than_they_may_and_none_where_there_is_no_tier() {
+    for tier_bytes in [0, 100_000, 1 << 20] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_with_tier(dir.path(), tier_bytes);
+        for number in 0..100 {
+            put(&store, &format!("{number}"), &body(20_000, number))
+                .await
+                .unwrap();
+        }
+        for _ in 0..100 {
+            for number in 0..100 {
+                assert_eq!(
+                    get(&store, &format!("{number}")).await.unwrap(),
+                    body(20_000, number)
+                );
+            }
+            let taken = store.stats().memory_tier_bytes;
+            assert!(taken <= tier_bytes, "{taken} of {tier_bytes}");
+        }
+        // Of 100,000 bytes, no body may take a fifth.
+        assert_eq!(store.stats().memory_tier_reads > 0, tier_bytes == 1 << 20);
+    }
+}
