@@ -104,6 +104,11 @@ pub fn all() -> Vec<Scenario> {
             streaming::followers,
             "both have the first half before the origin sends the second; both get all; origin asked once",
         ),
+        Scenario::disk(
+            "what is asked for often is answered from memory",
+            hits::hot,
+            "200 hits, each with the right bytes; memory answered; origin asked once",
+        ),
         Scenario::any(
             "Vary",
             hits::vary,

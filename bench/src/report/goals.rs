@@ -86,6 +86,13 @@ impl Goal {
 }
 
 impl Value {
+    fn area(&self) -> &'static str {
+        match self {
+            Value::Of(pick) | Value::Ratio(pick, _) | Value::Beyond(pick, _) => pick.area,
+            Value::WorstAdvantage(area, ..) => area,
+        }
+    }
+
     fn measured(&self, figures: &[&Figure]) -> Option<f64> {
         match self {
             Value::Of(pick) => pick.find(figures)?.median(),
@@ -130,14 +137,15 @@ impl Pick {
     }
 }
 
-/// Every goal with what was measured.
+/// Every goal of the areas that were measured, with its figure.
 pub fn table(figures: &[&Figure]) -> Vec<Vec<String>> {
     let mut rows = vec![
         ["goal", "measured", "reached", "at best"]
             .map(str::to_owned)
             .to_vec(),
     ];
-    for goal in goals() {
+    let is_of_measured_area = |goal: &Goal| figures.iter().any(|figure| figure.area == goal.value.area());
+    for goal in goals().into_iter().filter(is_of_measured_area) {
         let (value, reached) = match goal.standing(figures) {
             Standing::Reached(value) => (words::value(value, goal.unit()), "yes"),
             Standing::Missed(value) => (words::value(value, goal.unit()), "NO"),

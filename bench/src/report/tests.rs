@@ -129,6 +129,8 @@ fn goals_are_reached_missed_or_not_measured() {
     assert_eq!(bounded.unwrap()[3], "20.0");
     assert_eq!(of("never slower"), ("10.0".into(), "yes".into()));
     assert_eq!(of("range of 1 KiB"), ("–".into(), "not measured".into()));
+    let of_other_areas = table.iter().any(|row| row[0].contains("forebay-proxy"));
+    assert!(!of_other_areas, "{table:?}");
 }
 
 #[test]

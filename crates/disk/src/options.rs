@@ -122,9 +122,9 @@ impl DiskOptions {
         self
     }
 
-    /// What copies of what is read often may occupy in memory; none by default. A hit that finds one reads no file and
-    /// checks nothing again, which the page cache cannot save it: of a large body, most of the storage's work. A body of more
-    /// than a sixteenth of this is not copied. 64 MiB are enough for what most caches are asked for most.
+    /// What copies of what is read often may occupy in memory, in bytes; none by default. A hit that finds one neither copies it
+    /// out of the page cache nor checks it again, which for a large body is most of the store's work. A body of more than a
+    /// sixteenth of this is not copied.
     pub fn memory_tier_bytes(mut self, memory_tier_bytes: u64) -> Self {
         self.memory_tier_bytes = memory_tier_bytes;
         self

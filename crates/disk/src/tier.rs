@@ -8,9 +8,10 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Of what is read often enough, one read in so many leaves a copy: what is hot is there soon, and where more is read than
-/// fits in, most reads copy nothing.
+/// Of what is read often enough, one read in so many leaves a copy: what is hot is there soon.
 const READS_PER_COPY: usize = 8;
+/// The same in a tier that is full, or nearly so: where more is read than fits in, few reads copy.
+const READS_PER_COPY_WHEN_FULL: usize = 64;
 /// A body may take up to this share of the tier.
 const BODY_SHARE: u64 = 16;
 /// With less than this, a part of the cache that has its own lock would be too small for the largest bodies.
@@ -87,7 +88,11 @@ impl MemoryTier {
             return;
         }
         let before = self.reads.fetch_add(1, Ordering::Relaxed);
-        if before.is_multiple_of(READS_PER_COPY) {
+        if !before.is_multiple_of(READS_PER_COPY) {
+            return;
+        }
+        let is_full = || copies.weight() > self.capacity_bytes / 4 * 3;
+        if before.is_multiple_of(READS_PER_COPY_WHEN_FULL) || !is_full() {
             copies.insert(place, Bytes::copy_from_slice(read)); // no longer than it is, unlike the buffer
         }
     }

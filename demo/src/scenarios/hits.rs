@@ -62,6 +62,29 @@ pub(super) fn range(stage: &mut Stage) -> Result<Seen, Failure> {
     .into())
 }
 
+/// A body in a file of its own, of which the store keeps a copy once it is hot.
+pub(super) fn hot(stage: &mut Stage) -> Result<Seen, Failure> {
+    let (length, hits) = (700_000, 200);
+    let path = format!("/bytes/{length}/hot");
+    let right = body::bytes(&path, 0, length);
+    stage.get(&path)?;
+    let before = stage.proxy.metric("forebay_store_memory_tier_reads_total")?;
+    let mut as_meant = 0;
+    for _ in 0..hits {
+        let got = stage.get(&path)?;
+        as_meant += u32::from(got.verdict() == "hit" && got.body == right);
+    }
+    let by_memory = stage.proxy.metric("forebay_store_memory_tier_reads_total")? - before;
+    let asked = times(stage.origin.asked(&path));
+    Ok(Seen {
+        facts: format!(
+            "{as_meant} hits, each with the right bytes; {}; origin {asked}",
+            fact(by_memory > 0.0, "memory answered")
+        ),
+        figures: format!("{by_memory} reads by memory"),
+    })
+}
+
 pub(super) fn vary(stage: &mut Stage) -> Result<Seen, Failure> {
     let path = "/vary/greeting";
     let mut verdicts = Vec::new();
