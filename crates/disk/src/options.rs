@@ -124,7 +124,7 @@ impl DiskOptions {
 
     /// What copies of what is read often may occupy in memory, in bytes; none by default. A hit that finds one neither copies it
     /// out of the page cache nor checks it again, which for a large body is most of the store's work. A body of more than a
-    /// sixteenth of this is not copied.
+    /// sixteenth of this is not copied. Slow clients may hold as much again of copies that have made room for others.
     pub fn memory_tier_bytes(mut self, memory_tier_bytes: u64) -> Self {
         self.memory_tier_bytes = memory_tier_bytes;
         self

@@ -16,7 +16,7 @@ pub struct DiskStats {
     pub segments: u64,
     /// What the index occupies in memory, in bytes.
     pub index_bytes: u64,
-    /// What the memory tier occupies, in bytes.
+    /// What copies of the memory tier occupy, in bytes, with those that it has let go of and that somebody still reads.
     pub memory_tier_bytes: u64,
     /// Writes in progress.
     pub live_writes: u64,

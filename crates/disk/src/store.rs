@@ -196,7 +196,7 @@ impl Store {
             capacity_bytes: self.options.capacity_bytes,
             segments: self.segments.len() as u64,
             index_bytes: self.index.len_bytes() as u64,
-            memory_tier_bytes: self.tier.len_bytes(),
+            memory_tier_bytes: self.tier.held_bytes(),
             live_writes: self.live.len() as u64,
             ..DiskStats::default()
         };

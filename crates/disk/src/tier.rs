@@ -6,7 +6,8 @@ use bytes::Bytes;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Of what is read often enough, one read in so many leaves a copy: what is hot is there soon.
 const READS_PER_COPY: usize = 8;
@@ -46,6 +47,27 @@ pub(crate) struct MemoryTier {
     capacity_bytes: u64,
     /// Reads that might have left a copy.
     reads: AtomicUsize,
+    /// Bytes of copies, with those that have left the tier and that somebody still sends.
+    held_bytes: Arc<AtomicU64>,
+}
+
+/// A copy, counted for as long as a part of it is in use.
+struct Held {
+    bytes: Box<[u8]>,
+    held_bytes: Arc<AtomicU64>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let len_bytes = self.bytes.len() as u64;
+        self.held_bytes.fetch_sub(len_bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Clone)]
@@ -73,6 +95,7 @@ impl MemoryTier {
             copies,
             capacity_bytes,
             reads: AtomicUsize::new(0),
+            held_bytes: Arc::default(),
         }
     }
 
@@ -92,21 +115,37 @@ impl MemoryTier {
             return;
         }
         let is_full = || copies.weight() > self.capacity_bytes / 4 * 3;
-        if before.is_multiple_of(READS_PER_COPY_WHEN_FULL) || !is_full() {
-            copies.insert(place, Bytes::copy_from_slice(read)); // no longer than it is, unlike the buffer
+        if (before.is_multiple_of(READS_PER_COPY_WHEN_FULL) || !is_full())
+            && let Some(copy) = self.copy(read)
+        {
+            copies.insert(place, copy);
         }
     }
 
-    /// What it occupies, in bytes.
-    pub(crate) fn len_bytes(&self) -> u64 {
-        self.copies.as_ref().map_or(0, Cache::weight)
+    /// A copy that is no longer than what it is of, unlike the buffer; none where slow clients hold as much of old copies as
+    /// the tier may have.
+    fn copy(&self, read: &Bytes) -> Option<Bytes> {
+        let len_bytes = read.len() as u64;
+        if self.held_bytes() + len_bytes > self.capacity_bytes.saturating_mul(2) {
+            return None;
+        }
+        self.held_bytes.fetch_add(len_bytes, Ordering::Relaxed);
+        Some(Bytes::from_owner(Held {
+            bytes: read[..].into(),
+            held_bytes: self.held_bytes.clone(),
+        }))
+    }
+
+    /// What copies occupy, in bytes, with those that have left the tier and that somebody still sends.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.held_bytes.load(Ordering::Relaxed)
     }
 }
 
 impl fmt::Debug for MemoryTier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryTier")
-            .field("len_bytes", &self.len_bytes())
+            .field("held_bytes", &self.held_bytes())
             .field("capacity_bytes", &self.capacity_bytes)
             .finish_non_exhaustive()
     }

@@ -139,3 +139,33 @@ async fn copies_take_no_more_than_they_may_and_none_where_there_is_no_tier() {
         assert_eq!(store.stats().memory_tier_reads > 0, tier_bytes == 1 << 20);
     }
 }
+
+#[tokio::test]
+async fn copies_that_slow_clients_hold_are_counted_and_bounded() {
+    const TIER: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_with_tier(dir.path(), TIER);
+    let names: Vec<String> = (0..150).map(|number| format!("{number}")).collect();
+    for (name, seed) in names.iter().zip(1..) {
+        put(&store, name, &body(20_000, seed)).await.unwrap();
+    }
+    // What memory answers with is held, as for clients that do not take it, while others are asked for more and more.
+    let mut held = Vec::new();
+    for asked_for in names.chunks(50) {
+        for _ in 0..300 {
+            for name in asked_for {
+                let before = store.stats().memory_tier_reads;
+                let (_, mut hit) = find(&store, name).await.unwrap();
+                let chunk = hit.read_body().await.unwrap().unwrap();
+                assert_eq!(chunk, body(20_000, 1 + name.parse::<u64>().unwrap()));
+                if store.stats().memory_tier_reads > before {
+                    held.push(chunk);
+                }
+                assert!(store.stats().memory_tier_bytes <= 2 * TIER);
+            }
+        }
+    }
+    assert!(store.stats().memory_tier_bytes > TIER, "what is held is counted");
+    drop(held);
+    assert!(store.stats().memory_tier_bytes <= TIER);
+}
