@@ -49,7 +49,7 @@ impl Stored {
     }
 
     /// Checks the bytes of the record that a slot speaks of. Its trailer is for scans; all else has checksums.
-    pub(crate) fn parse(bytes: Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
+    pub(crate) fn parse(bytes: &Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
         let stored = Stored::split(bytes, id, key, slot)?;
         let seed = id.generation_seed(stored.header.generation);
         if checksum(&stored.meta, seed) != stored.header.meta_checksum {
@@ -62,8 +62,8 @@ impl Stored {
     }
 
     /// The parts of a record, of which its head alone is checked.
-    fn split(bytes: Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
-        let (header, table) = Header::decode(&bytes, id.segment_seed(slot.segment))
+    fn split(bytes: &Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
+        let (header, table) = Header::decode(bytes, id.segment_seed(slot.segment))
             .ok_or(Failure::Damaged("its record has a damaged head"))?;
         if header.key != *key
             || header.generation != slot.generation
@@ -195,12 +195,12 @@ impl Store {
     ) -> Result<Option<Stored>, Failure> {
         if let Some(copy) = self.tier.get(slot.into()) {
             self.counters.memory_tier_reads.add(1);
-            return Stored::split(copy, self.id, key, slot).map(Some);
+            return Stored::split(&copy, self.id, key, slot).map(Some);
         }
         let Some(bytes) = self.read_log(slot, wait)? else {
             return Ok(None);
         };
-        let stored = Stored::parse(bytes.clone(), self.id, key, slot)?;
+        let stored = Stored::parse(&bytes, self.id, key, slot)?;
         self.tier
             .offer(slot.into(), &bytes, stored.header.body_len, reads);
         Ok(Some(stored))
@@ -214,7 +214,7 @@ impl Store {
         wait: Wait,
     ) -> Result<Option<Stored>, Failure> {
         match self.read_log(slot, wait)? {
-            Some(bytes) => Stored::parse(bytes, self.id, key, slot).map(Some),
+            Some(bytes) => Stored::parse(&bytes, self.id, key, slot).map(Some),
             None => Ok(None),
         }
     }

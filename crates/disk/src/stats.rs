@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One moment of a store. Counters begin at 0 when it is opened; the first six fields are what is there now.
+/// One moment of a store. Counters begin at 0 when it is opened; what is there now are the first nine fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DiskStats {

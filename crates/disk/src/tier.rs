@@ -17,6 +17,7 @@ const READS_PER_COPY_WHEN_FULL: usize = 64;
 const BODY_SHARE: u64 = 16;
 /// With less than this, a part of the cache that has its own lock would be too small for the largest bodies.
 const SHARD_BYTES_MIN: u64 = 16 << 20;
+const SHARDS_MAX: u64 = 16;
 const TYPICAL_COPY_BYTES: u64 = 8 << 10;
 /// What the cache holds for each copy beside its bytes, in bytes; rounded up.
 const BOOKKEEPING_BYTES: u64 = 130;
@@ -81,9 +82,9 @@ impl Weighter<Place, Bytes> for ByWeight {
 
 impl MemoryTier {
     pub(crate) fn new(capacity_bytes: u64) -> Self {
-        let shards = (capacity_bytes / SHARD_BYTES_MIN).clamp(1, 16);
+        let shards = (capacity_bytes / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX);
         let options = OptionsBuilder::new()
-            .shards(shards.next_power_of_two() as usize)
+            .shards(1 << shards.ilog2()) // a power of two, which it would round up to
             .weight_capacity(capacity_bytes)
             .estimated_items_capacity((capacity_bytes / TYPICAL_COPY_BYTES).max(1) as usize)
             .build();

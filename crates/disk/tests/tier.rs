@@ -2,6 +2,7 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::*;
 use forebay_core::{PurgeTarget, PurgeType, Storage};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
@@ -12,8 +13,12 @@ const TIER_BYTES: u64 = 32 << 20;
 const SIZES: [usize; 4] = [0, 100_000, 1_000_000, (1 << 20) + 70_000];
 
 fn open_with_tier(dir: &Path, tier_bytes: u64) -> DiskStorage {
+    open_of_capacity(dir, 64 << 20, tier_bytes)
+}
+
+fn open_of_capacity(dir: &Path, capacity_bytes: u64, tier_bytes: u64) -> DiskStorage {
     DiskOptions::new(dir)
-        .capacity_bytes(64 << 20)
+        .capacity_bytes(capacity_bytes)
         .memory_tier_bytes(tier_bytes)
         .sync(Sync::Never)
         .open()
@@ -168,4 +173,83 @@ async fn copies_that_slow_clients_hold_are_counted_and_bounded() {
     assert!(store.stats().memory_tier_bytes > TIER, "what is held is counted");
     drop(held);
     assert!(store.stats().memory_tier_bytes <= TIER);
+}
+
+/// What a key has last been given: its body, and the tag of its meta.
+type Given = Option<(Bytes, String)>;
+
+/// Some names are read most of the time, and now and then replaced, updated, purged, or moved by eviction, which others that
+/// come and go bring about.
+#[tokio::test]
+async fn under_changes_and_eviction_every_answer_is_the_newest() {
+    for seed in 1..=3 {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_of_capacity(dir.path(), 16 << 20, 16 << 20);
+        let mut given: [Given; 8] = Default::default();
+        let mut random = Random(seed);
+        for step in 0..4_000 {
+            let number = random.below(given.len() as u64) as usize;
+            let name = format!("name {number}");
+            match random.below(100) {
+                0..3 => {
+                    let size = [3_000, 100_000, 400_000][random.below(3) as usize];
+                    let whole = body(size, step);
+                    put(&store, &name, &whole).await.unwrap();
+                    given[number] = Some((whole, name));
+                }
+                3..5 => {
+                    let tag = format!("{step}");
+                    let updated = store.update_meta(&key(&name), &meta(&tag), &none()).await;
+                    if updated.unwrap() {
+                        given[number].as_mut().unwrap().1 = tag;
+                    }
+                }
+                5 => {
+                    let compact = key(&name).to_compact();
+                    store
+                        .purge(&compact, PurgeType::Invalidation, &none())
+                        .await
+                        .unwrap();
+                    given[number] = None;
+                }
+                6..16 => {
+                    put(&store, &format!("filler {step}"), &body(200_000, step))
+                        .await
+                        .unwrap();
+                }
+                _ => {
+                    let Some((found, mut hit)) = find(&store, &name).await else {
+                        continue; // never stored, purged, or evicted
+                    };
+                    let (whole, tag) = given[number].as_ref().expect("it was purged");
+                    assert_eq!(
+                        found.head().get("etag"),
+                        Some(tag.as_bytes()),
+                        "{name}, step {step}"
+                    );
+                    let start = random.below(whole.len() as u64) as usize * random.below(2) as usize;
+                    hit.seek(start, None).unwrap();
+                    let read = read(&mut *hit).await.unwrap();
+                    assert!(read == whole.slice(start..), "{name} from {start}, step {step}");
+                }
+            }
+        }
+        let stats = store.stats();
+        let by_memory = stats.memory_tier_reads > stats.hits / 4;
+        assert!(by_memory && stats.kept_entries > 0, "{stats:?}");
+        assert_eq!(stats.corrupt_entries, 0);
+    }
+}
+
+/// The same numbers for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
 }

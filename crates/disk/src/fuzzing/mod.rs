@@ -52,7 +52,7 @@ fn check_record(bytes: &[u8]) {
         body_len: header.body_len,
     };
     let whole = bytes.get(..header.record_bytes()).unwrap_or(bytes);
-    let parsed = Stored::parse(Bytes::copy_from_slice(whole), ID, &header.key, slot_of(&item, 0));
+    let parsed = Stored::parse(&Bytes::copy_from_slice(whole), ID, &header.key, slot_of(&item, 0));
     if let Ok(stored) = parsed {
         assert_eq!(stored.meta.len(), header.meta_len as usize);
     }

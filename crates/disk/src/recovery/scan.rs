@@ -127,7 +127,7 @@ fn is_whole(
         return Ok(true); // a tombstone is its head
     }
     let bytes = Bytes::copy_from_slice(window.at(at, header.record_bytes())?);
-    Ok(Stored::parse(bytes, id, &header.key, slot_of(item, segment)).is_ok())
+    Ok(Stored::parse(&bytes, id, &header.key, slot_of(item, segment)).is_ok())
 }
 
 fn lost(key: forebay_core::HashBinary, generation: u64, offset_units: u32) -> Item {

@@ -116,7 +116,7 @@ impl Survey {
         let mut bytes = vec![0; entry.record_bytes() as usize];
         read_full(&*log, &mut bytes, entry.at())?;
         let slot = slot_of(&entry.item, entry.segment);
-        Stored::parse(bytes.into(), self.id, &entry.key(), slot)
+        Stored::parse(&bytes.into(), self.id, &entry.key(), slot)
     }
 
     /// The log of an entry, which is long enough for its record.
