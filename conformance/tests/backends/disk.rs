@@ -63,7 +63,7 @@ impl Harness for Disk {
     fn boundaries(&self, file: &Path, content: &[u8]) -> Vec<usize> {
         match file.extension().and_then(|extension| extension.to_str()) {
             Some("body") => (0..content.len()).step_by(64 << 10).collect(),
-            _ if file.ends_with("log") => of_records(content),
+            Some("log") => of_records(content),
             _ => vec![8, 12, 16, 24, 56, 64],
         }
     }

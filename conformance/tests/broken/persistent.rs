@@ -138,10 +138,6 @@ impl Io for NoDirectorySync {
         self.0.remove_file(path)
     }
 
-    fn remove_dir(&self, path: &Path) -> std::io::Result<()> {
-        self.0.remove_dir(path)
-    }
-
     fn sync_dir(&self, _path: &Path) -> std::io::Result<()> {
         Ok(())
     }

@@ -104,7 +104,7 @@ fn inspect_counts_what_is_stored_and_what_is_dead() {
         "{text}"
     );
     for row in [
-        "format version 2",
+        "format version 3",
         "80000000 probation        6        3",
         "under a minute          3",
         "up to 2.0 KiB           1",
@@ -186,7 +186,7 @@ fn what_only_looks_changes_nothing() {
 #[test]
 fn damage_anywhere_is_told_and_never_a_panic() {
     let dir = sample();
-    let log = dir.path().join("segments/80000000/log");
+    let log = dir.path().join("segments/80000000.log");
     let intact = std::fs::read(&log).unwrap();
     let damaged: Vec<Vec<u8>> = [100, 300, 2_500, intact.len() - 100, intact.len() - 20]
         .map(|at| {

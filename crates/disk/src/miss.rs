@@ -188,7 +188,7 @@ impl DiskMiss {
         let generation = self.guard.id().get();
         let step = Arc::new(Step {
             io: self.store.options.io.clone(),
-            path: self.store.layout.spilled(generation),
+            path: self.store.layout.body(generation),
             seed: self.store.id.generation_seed(generation),
             generation,
             readers: self.store.readers.clone(),

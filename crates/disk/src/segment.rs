@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 /// What a file system gives to a file at least, and rounds up to.
 const DISK_BLOCK_BYTES: u64 = 4096;
 
-/// One segment. Whoever holds it can read its log, also after the segment is gone from the directory.
+/// One segment. Whoever holds it can read its log, also after it was evicted.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) number: u32,
@@ -131,14 +131,14 @@ impl Segment {
         self.log_bytes.load(Ordering::Acquire) + self.bodies_bytes.load(Ordering::Acquire)
     }
 
-    /// What the segment occupies on disk, the footer to come and the directory included.
+    /// What the segment occupies on disk, the footer to come included.
     pub(crate) fn footprint_bytes(&self) -> u64 {
         self.written_bytes() + self.unwritten_bytes()
     }
 
     /// The same, but for what of the log was not written yet.
     pub(crate) fn written_bytes(&self) -> u64 {
-        self.log_and_footer_bytes() + self.bodies_bytes.load(Ordering::Acquire) + DISK_BLOCK_BYTES
+        self.log_and_footer_bytes() + self.bodies_bytes.load(Ordering::Acquire)
     }
 
     fn log_and_footer_bytes(&self) -> u64 {
@@ -194,10 +194,6 @@ impl Segments {
             .range(ring.numbers())
             .next_back()
             .map(|(number, _)| *number)
-    }
-
-    pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
-        self.by_number.read().values().cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -261,41 +257,39 @@ impl Layout {
         self.root.join("segments")
     }
 
-    /// Where bodies of writes in progress lie.
-    pub(crate) fn spill(&self) -> PathBuf {
-        self.root.join("spill")
-    }
-
-    pub(crate) fn segment(&self, number: u32) -> PathBuf {
-        self.segments().join(format!("{number:08x}"))
+    pub(crate) fn bodies(&self) -> PathBuf {
+        self.root.join("bodies")
     }
 
     pub(crate) fn log(&self, number: u32) -> PathBuf {
-        self.segment(number).join("log")
+        self.segments().join(log_name(number))
     }
 
-    pub(crate) fn body(&self, number: u32, generation: u64) -> PathBuf {
-        self.segment(number).join(body_name(generation))
+    /// The body file of a write: from its beginning, as long as any record names it.
+    pub(crate) fn body(&self, generation: u64) -> PathBuf {
+        self.bodies().join(body_name(generation))
     }
 
     /// The log of a segment that was evicted, until the next segment takes it over.
     pub(crate) fn retired_log(&self) -> PathBuf {
-        self.spill().join("retired.log")
-    }
-
-    pub(crate) fn spilled(&self, generation: u64) -> PathBuf {
-        self.spill().join(body_name(generation))
+        self.segments().join("retired.log")
     }
 }
 
-fn body_name(generation: u64) -> String {
+/// The name of a log in `segments/`.
+pub(crate) fn log_name(number: u32) -> String {
+    format!("{number:08x}.log")
+}
+
+/// The name of a body file in `bodies/`.
+pub(crate) fn body_name(generation: u64) -> String {
     format!("{generation:016x}.body")
 }
 
-/// The number of a segment's directory; `None` for a name that no store gives.
+/// The number of the segment that a log is of; `None` for a name that no store gives.
 pub(crate) fn segment_number(name: &str) -> Option<u32> {
-    let number = u32::from_str_radix(name, 16).ok()?;
-    (name == format!("{number:08x}")).then_some(number)
+    let number = u32::from_str_radix(name.strip_suffix(".log")?, 16).ok()?;
+    (name == log_name(number)).then_some(number)
 }
 
 /// The generation of a body file; `None` for a name that no store gives.

@@ -4,19 +4,18 @@ use crate::io::{File, Io, OpenMode};
 use crate::spill::Reservation;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A body file in `spill/` that belongs to nobody. Dropped before it is used, it removes the file.
+/// A body file whose entry has gone with its segment. Dropped before it is used, it removes the file.
 pub(crate) struct Spare {
     io: Arc<dyn Io>,
     path: PathBuf,
     /// Whose body is in it.
     pub(crate) generation: u64,
     pub(crate) len_bytes: u64,
-    /// What it occupies.
+    /// What it occupies; `None` once it is somebody's again.
     room: Option<Reservation>,
     _counted: Reservation,
 }
@@ -26,23 +25,45 @@ impl Spare {
         self.room.as_ref().map_or(0, Reservation::bytes)
     }
 
-    /// Opens the file to write over it; with its path and its room. Blocks on the disk.
-    pub(crate) fn open(mut self) -> io::Result<(Arc<dyn File>, PathBuf, Option<Reservation>)> {
-        let file = self.io.open(&self.path, OpenMode::ReadWrite)?;
-        Ok((file, std::mem::take(&mut self.path), self.room.take()))
+    /// Gives the file another path, and opens it to be written over; the room that it has, and no file where somebody still
+    /// reads it, or where it cannot be had. Blocks on the disk.
+    pub(crate) fn take_over(
+        mut self,
+        path: &Path,
+        readers: &Readers,
+    ) -> (Option<Arc<dyn File>>, Option<Reservation>) {
+        let file = self.rename_unread(path, readers);
+        if file.is_none() {
+            self.remove();
+        }
+        (file, self.room.take())
     }
-}
 
-impl Drop for Spare {
-    fn drop(&mut self) {
-        if self.room.is_some()
-            && let Err(error) = self.io.remove_file(&self.path)
-        {
+    fn rename_unread(&mut self, path: &Path, readers: &Readers) -> Option<Arc<dyn File>> {
+        self.io.rename(&self.path, path).ok()?;
+        self.path = path.to_owned();
+        // Looked at after the rename: whoever comes later finds no file of that generation.
+        if readers.any(self.generation) {
+            return None;
+        }
+        self.io.open(&self.path, OpenMode::ReadWrite).ok()
+    }
+
+    fn remove(&self) {
+        if let Err(error) = self.io.remove_file(&self.path) {
             // It is removed when the store is opened next.
             log::warn!(
                 "cannot remove {}, of no use any more: {error}",
                 self.path.display()
             );
+        }
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if self.room.is_some() {
+            self.remove();
         }
     }
 }

@@ -74,17 +74,16 @@ pub(crate) struct Spill {
 impl Spill {
     /// Takes over the spare file, or makes one.
     fn create(step: &Step, spare: Option<Spare>, mut room: Reservation) -> io::Result<Self> {
-        let taken_over_bytes = spare.as_ref().map_or(0, |spare| spare.len_bytes);
-        let (file, path) = match spare {
-            Some(spare) => {
-                let (file, path, its_room) = spare.open()?;
-                its_room.into_iter().for_each(|its_room| room.join(its_room));
-                (file, path)
-            }
-            None => {
-                let file = step.io.open(&step.path, OpenMode::CreateNew)?;
-                (file, step.path.clone())
-            }
+        let mut taken_over = None;
+        if let Some(spare) = spare {
+            let len_bytes = spare.len_bytes;
+            let (file, its_room) = spare.take_over(&step.path, &step.readers);
+            its_room.into_iter().for_each(|its_room| room.join(its_room));
+            taken_over = file.map(|file| (file, len_bytes));
+        }
+        let (file, taken_over_bytes) = match taken_over {
+            Some(taken_over) => taken_over,
+            None => (step.io.open(&step.path, OpenMode::CreateNew)?, 0),
         };
         let shared = Arc::new(SpillFile {
             file,
@@ -94,7 +93,7 @@ impl Spill {
         });
         Ok(Spill {
             io: step.io.clone(),
-            path,
+            path: step.path.clone(),
             shared,
             hasher: BlockHasher::new(step.seed),
             len_bytes: 0,
@@ -144,13 +143,6 @@ impl Spill {
             self.shared.file.set_len(file_bytes)?;
         }
         Ok(table_checksum)
-    }
-
-    /// Moves the file to where its record will look for it.
-    pub(crate) fn move_to(&mut self, path: PathBuf) -> io::Result<()> {
-        self.io.rename(&self.path, &path)?;
-        self.path = path;
-        Ok(())
     }
 
     /// Leaves the file where it is, as part of a segment.

@@ -239,7 +239,7 @@ fn open_entry(
         false => Body::Inline(stored.inline_body),
         true => {
             let reading = store.readers.enter(slot.generation);
-            let path = store.layout.body(slot.segment, slot.generation);
+            let path = store.layout.body(slot.generation);
             let file = BodyFile::open(&*store.options.io, &path, store.id, &stored, wait)?;
             Body::File(file, reading)
         }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{body, copy_dir, disk_usage, files, get, open, put};
+use common::{body, copy_dir, disk_usage, get, logs, open, put};
 use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::path::Path;
@@ -32,7 +32,7 @@ async fn check_entries(store: &DiskStorage) {
 }
 
 fn log_bytes(dir: &Path) -> u64 {
-    let log = files(&dir.join("segments")).remove(0);
+    let log = logs(dir).remove(0);
     std::fs::metadata(log).unwrap().len()
 }
 
@@ -56,8 +56,7 @@ async fn a_log_of_few_records_has_no_pages_ahead() {
     for name in ["a", "b", "c", "d"] {
         put(&store, name, &body(300_000, 1)).await.unwrap(); // in files of their own
     }
-    let logs = files(&dir.path().join("segments"));
-    let logs: Vec<_> = logs.iter().filter(|file| file.ends_with("log")).collect();
+    let logs = logs(dir.path());
     assert!(!logs.is_empty());
     for log in logs {
         assert!(std::fs::metadata(log).unwrap().len() < 10_000);

@@ -211,7 +211,7 @@ async fn an_object_beyond_the_limit_is_refused_and_leaves_nothing() {
     let error = put(&store, "big", &body(2 << 20, 1)).await.unwrap_err();
     assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused));
     assert!(find(&store, "big").await.is_none());
-    assert_eq!(std::fs::read_dir(dir.path().join("spill")).unwrap().count(), 0);
+    assert!(body_files(dir.path()).is_empty());
     assert_eq!(store.stats().resident_bytes, 0);
     put(&store, "small", &body(1 << 19, 1)).await.unwrap();
 }
@@ -337,8 +337,8 @@ async fn reading_leaves_no_time_of_access() {
         put(&store, &size.to_string(), &body(size, 1)).await.unwrap();
     }
     let long_ago = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
-    let stored = files(&dir.path().join("segments"));
-    assert_eq!(stored.len(), 2); // a log, a body
+    let stored = [logs(dir.path()), body_files(dir.path())].concat();
+    assert_eq!(stored.len(), 2);
     for path in &stored {
         let file = std::fs::File::open(path).unwrap();
         file.set_times(std::fs::FileTimes::new().set_accessed(long_ago))

@@ -62,7 +62,9 @@ async fn who_was_told_that_a_write_failed_no_longer_finds_it() {
     let (told, was_told) = channel::<()>();
     let was_told = Mutex::new(was_told);
     io.set_plan(move |call| match call.operation {
-        Operation::Rename => Some(Fault::Errno(5)),
+        Operation::Write if call.path.extension().is_some_and(|ending| ending == "log") => {
+            Some(Fault::Errno(5))
+        }
         Operation::Remove => {
             // The write is being taken back: whoever is told of it already may look it up meanwhile.
             let _ = was_told.lock().unwrap().recv_timeout(Duration::from_millis(300));

@@ -123,26 +123,25 @@ impl Order {
     fn take(&mut self, step: &str, fail: &dyn Fn(&str)) {
         let words: Vec<_> = step.split(' ').collect();
         match words[..] {
-            ["make", segment] if segment.starts_with("segments/") && segment.len() > "segments/".len() => {
-                self.unnamed[ring_of(segment)].insert(segment.to_owned());
-            }
-            ["make", log, "(file", id] => {
+            ["make", log, "(file", id] if log.ends_with(".log") => {
                 self.logs
                     .insert(id.trim_end_matches(')').to_owned(), log.to_owned());
+                self.unnamed[ring_of(log)].insert(log.to_owned());
             }
-            ["move", "spill/retired.log", "to", log] => {
-                let (_, old) = self.known("spill/retired.log");
+            ["move", "segments/retired.log", "to", log] => {
+                let (_, old) = self.known("segments/retired.log");
                 *old = log.to_owned();
+                self.unnamed[ring_of(log)].insert(log.to_owned());
                 self.taken_over += 1;
             }
-            ["move", log, "to", "spill/retired.log"] => {
+            ["move", log, "to", "segments/retired.log"] => {
                 let (id, old) = self.known(log);
-                *old = "spill/retired.log".to_owned();
+                *old = "segments/retired.log".to_owned();
                 let id = id.clone();
                 self.borrowed.insert(id);
                 self.gone(log, fail);
             }
-            ["remove", log] if log.ends_with("/log") => self.gone(log, fail),
+            ["remove", log] if log.ends_with(".log") => self.gone(log, fail),
             ["write", len, "bytes", "at", at, "of", "file", id] => {
                 if at != "0" && self.check_borrowed && self.borrowed.contains(id) {
                     fail("the old segment may come back, and not tell that this wrote over it");
@@ -182,7 +181,7 @@ impl Order {
             fail("tombstones that were appended to the main ring may be lost");
         }
         let ring = ring_of(log);
-        if self.removed[ring] && self.named[ring].as_str() <= &log[..self.named[ring].len()] {
+        if self.removed[ring] && self.named[ring].as_str() <= log {
             fail("no younger one is there for sure to tell that an older one, which may come back, has gone");
         }
         self.removed[ring] = true;

@@ -212,10 +212,10 @@ async fn a_link_in_the_place_of_any_part_of_a_store_is_refused_by_its_name() {
         "FORMAT.new",
         "LOCK",
         "segments",
-        "spill",
-        "segments/80000000",
+        "bodies",
+        "segments/80000000.log",
     ];
-    for part in parts.into_iter().chain(["segments/80000000/log"]) {
+    for part in parts {
         let (dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let store = open(dir.path(), CAPACITY);
         put(&store, "a", &body(10, 1)).await.unwrap();
@@ -249,8 +249,7 @@ async fn a_link_in_the_place_of_a_body_is_a_miss_and_is_left_alone() {
     let store = open(dir.path(), CAPACITY);
     put(&store, "large", &body(400_000, 1)).await.unwrap();
     drop(store);
-    let is_body = |path: &std::path::PathBuf| path.extension().is_some();
-    let path = files(dir.path()).into_iter().find(is_body).unwrap();
+    let path = body_files(dir.path()).remove(0);
     let target = elsewhere.path().join("target");
     std::fs::rename(&path, &target).unwrap();
     symlink(&target, &path).unwrap();
@@ -263,7 +262,7 @@ async fn a_link_in_the_place_of_a_body_is_a_miss_and_is_left_alone() {
 async fn a_file_in_the_place_of_a_directory_and_the_reverse_are_refused_by_their_names() {
     for (part, is_dir) in [
         ("segments", true),
-        ("spill", true),
+        ("bodies", true),
         ("FORMAT", false),
         ("LOCK", false),
     ] {
@@ -294,7 +293,7 @@ async fn what_may_not_be_read_or_written_is_named_and_nothing_is_changed() {
         ("FORMAT", Operation::Open),
         ("LOCK", Operation::Create),
         ("segments", Operation::Look),
-        ("log", Operation::Open),
+        ("80000000.log", Operation::Open),
     ] {
         let io = FaultyIo::new();
         io.set_plan(move |call| {

@@ -76,13 +76,31 @@ fn syncs_of_all(io: &CrashIo) -> Vec<Synced> {
     let mut steps = io.describe(usize::MAX, usize::MAX);
     steps.reverse();
     let ends = steps.windows(2).enumerate();
-    let ends = ends.filter(|(_, pair)| pair[0].starts_with("sync segments/8") && pair[1] == "sync segments/");
+    let ends = ends.filter(|(at, pair)| pair[1] == "sync segments/" && is_sync_on_probation(&steps[..=*at]));
     let mut until = 0;
     ends.map(|(at, _)| Synced {
         end: at + 1,
         until: std::mem::replace(&mut until, at + 1),
     })
     .collect()
+}
+
+/// Whether the last of these steps is a sync of the log of a segment on probation.
+fn is_sync_on_probation(steps: &[String]) -> bool {
+    let Some(file) = steps.last().and_then(|step| step.strip_prefix("sync ")) else {
+        return false;
+    };
+    // A log that was taken over has its name by a move.
+    let mut name = String::new();
+    for step in steps {
+        let words: Vec<_> = step.split(' ').collect();
+        match words[..] {
+            ["make", made, ..] if step.ends_with(&format!(" ({file})")) => name = made.to_owned(),
+            ["move", from, "to", to] if from == name => name = to.to_owned(),
+            _ => {}
+        }
+    }
+    name.starts_with("segments/8")
 }
 
 impl Run {
@@ -481,10 +499,8 @@ impl Run {
 fn reopen(root: &Path) -> Result<DiskStorage, String> {
     let options = DiskOptions::new(root).capacity_bytes(ROOMY).sync(Sync::Never);
     let store = options.open().map_err(|error| format!("open fails: {error}"))?;
-    match std::fs::read_dir(root.join("spill")).unwrap().count() {
-        0 => Ok(store),
-        left => Err(format!("{left} files are left in spill/")),
-    }
+    expect_no_stray(root)?;
+    Ok(store)
 }
 
 /// What was found, and could not be read to its end.
@@ -653,52 +669,6 @@ async fn what_is_written_over_was_gone_for_good() {
     let sync = Sync::Interval(Duration::from_millis(1));
     let run = Run::of(sync, FILES_CAPACITY, &ops_of_files(), false).await;
     expect_nothing_wrong(run.cut_everywhere(Names::AnyOrder).await);
-}
-
-/// Else a power cut could bring the segment back, with an entry that is found and cannot be read to its end.
-#[tokio::test]
-async fn a_body_file_is_written_over_after_the_removal_of_its_segment_is_durable() {
-    let run = Run::of(
-        Sync::Interval(Duration::from_secs(3600)),
-        FILES_CAPACITY,
-        &ops_of_files(),
-        false,
-    )
-    .await;
-    let mut steps = run.io.describe(usize::MAX, usize::MAX);
-    steps.reverse();
-    let mut taken_over = 0;
-    for (out, step) in steps.iter().enumerate() {
-        let Some((segment, name)) = step
-            .strip_prefix("move segments/")
-            .and_then(|step| step.split_once(".body to "))
-            .map(|(from, _)| from.split_once('/').unwrap())
-        else {
-            continue;
-        };
-        let made = steps.iter().find_map(|step| {
-            let made = step.strip_prefix(&format!("make spill/{name}.body ("))?;
-            made.strip_suffix(')')
-        });
-        let Some(file) = made else { continue }; // it was taken over before
-        let after = |begin: &str, end: &str, from: usize| {
-            let found = steps[from..]
-                .iter()
-                .position(|s| s.starts_with(begin) && s.ends_with(end));
-            found.map(|at| from + at)
-        };
-        let Some(written) = after("write ", &format!(" of {file}"), out) else {
-            continue;
-        };
-        let removed = after(&format!("remove segments/{segment}/"), "/", out).unwrap();
-        let synced = after("sync segments/", "sync segments/", removed);
-        assert!(
-            synced.is_some_and(|synced| synced < written),
-            "{file}: {steps:#?}"
-        );
-        taken_over += 1;
-    }
-    assert!(taken_over > 0, "{steps:#?}");
 }
 
 #[tokio::test]

@@ -33,8 +33,8 @@ async fn churn(store: &DiskStorage, segments: u64) {
 
 /// How many segments of a ring are there: those of the main ring have small numbers.
 fn segments(dir: &Path, main: bool) -> usize {
-    let listed = fs::read_dir(dir.join("segments")).unwrap();
-    let names = listed.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let logs = logs(dir).into_iter();
+    let names = logs.map(|log| log.file_name().unwrap().to_str().unwrap().to_owned());
     names.filter(|name| name.starts_with('0') == main).count()
 }
 

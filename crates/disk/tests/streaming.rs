@@ -91,7 +91,7 @@ async fn a_dropped_write_admits_nothing_fails_followers_and_leaves_no_file() {
         let error = read(&mut *follower).await.unwrap_err();
         assert_eq!(ErrorKind::of(&error), Some(ErrorKind::WriterAborted));
         assert_eq!(get(&store, "dropped").await.unwrap(), body(10, 9));
-        assert_eq!(std::fs::read_dir(dir.path().join("spill")).unwrap().count(), 0);
+        assert!(body_files(dir.path()).is_empty());
     }
     let stats = store.stats();
     assert_eq!((stats.live_writes, stats.held_bytes), (0, 0));
@@ -181,10 +181,8 @@ async fn the_writer_that_finishes_last_wins_also_after_a_reopen() {
     drop(store);
     let store = open(dir.path(), 32 << 20);
     assert_eq!(get(&store, "a").await.unwrap(), body(10, 1));
-    let bodies = files(&dir.path().join("segments"))
-        .into_iter()
-        .filter(|f| f.extension().is_some());
-    assert_eq!(bodies.count(), 0, "the body file of the replaced entry is gone");
+    let bodies = body_files(dir.path());
+    assert!(bodies.is_empty(), "the body file of the replaced entry is gone");
 }
 
 #[tokio::test]

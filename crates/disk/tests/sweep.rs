@@ -48,7 +48,7 @@ impl Original {
         }
         let original = tempfile::tempdir().unwrap();
         copy(dir.path(), original.path());
-        let log = PathBuf::from("segments/80000000/log");
+        let log = PathBuf::from("segments/80000000.log");
         let bytes = std::fs::read(original.path().join(&log)).unwrap();
         let is_record = |at: &usize| bytes[*at..].starts_with(b"FBR1");
         let starts: Vec<usize> = (64..bytes.len()).step_by(64).filter(is_record).collect();

@@ -47,10 +47,14 @@ async fn heat(store: &DiskStorage, name: &str) {
 
 /// Overwrites everything that the store has on disk, but for what it reads at an open.
 fn damage_all(dir: &Path) {
-    for file in files(&dir.join("segments")) {
+    for file in [logs(dir), body_files(dir)].concat() {
         let bytes = std::fs::read(&file).unwrap();
         // The end of a body file is looked at whenever it is opened.
-        let kept = if file.extension().is_some() { 4096 } else { 0 };
+        let kept = if file.extension().is_some_and(|ending| ending == "body") {
+            4096
+        } else {
+            0
+        };
         let damaged = bytes.len() - kept.min(bytes.len());
         let flipped: Vec<u8> = bytes[..damaged].iter().map(|byte| !byte).collect();
         std::fs::write(&file, [&flipped, &bytes[damaged..]].concat()).unwrap();

@@ -10,7 +10,7 @@ mod tests;
 use twox_hash::XxHash3_64;
 
 /// The version of the format that this code reads and writes.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Bodies are checked in blocks of this size, so that a range costs the blocks that it touches.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 /// Larger bodies lie in files of their own.

@@ -170,11 +170,12 @@ fn the_fixed_blocks_come_back_whole_or_not_at_all() {
     assert_eq!(fixed::decode_segment(&segment), Some((id, 6)));
     damage(&segment, |bytes| fixed::decode_segment(bytes).is_some());
     let mut next = format;
-    next[8] = 3;
-    assert_eq!(fixed::decode_format(&next), Format::MaybeOtherVersion(3));
+    next[8] += 1;
+    let version = super::VERSION + 1;
+    assert_eq!(fixed::decode_format(&next), Format::MaybeOtherVersion(version));
     let checksum = checksum(&next[..56], 0);
     next[56..].copy_from_slice(&checksum.to_le_bytes());
-    assert_eq!(fixed::decode_format(&next), Format::OtherVersion(3));
+    assert_eq!(fixed::decode_format(&next), Format::OtherVersion(version));
 }
 
 #[test]

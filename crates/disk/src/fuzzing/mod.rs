@@ -135,7 +135,6 @@ fn make(layout: &Layout, bytes: &[u8]) -> std::io::Result<()> {
     let format = RealIo.open(&layout.format(), OpenMode::CreateNew)?;
     write_full(&*format, &[encode_format(ID)], 0)?;
     for number in Ring::ALL.map(|ring| *ring.numbers().start()) {
-        RealIo.create_dir(&layout.segment(number))?;
         let log = RealIo.open(&layout.log(number), OpenMode::CreateNew)?;
         write_full(&*log, &[repaired_log(bytes, number)], 0)?;
     }

@@ -169,11 +169,6 @@ impl Io for FaultyIo {
         RealIo.remove_file(path)
     }
 
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.call(Operation::Remove, path)?;
-        RealIo.remove_dir(path)
-    }
-
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.call(Operation::Sync, path)?;
         RealIo.sync_dir(path)

@@ -43,7 +43,7 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Option<C
         }
     };
     let mut made = false;
-    for dir in [layout.segments(), layout.spill()] {
+    for dir in [layout.segments(), layout.bodies()] {
         let kind = io.kind(&dir).map_err(|error| failed("look at", &dir, error))?;
         if kind.is_none() {
             io.create_dir(&dir).map_err(|error| failed("make", &dir, error))?;
@@ -74,7 +74,7 @@ fn expect_kinds(io: &dyn Io, layout: &Layout) -> Result<()> {
         (layout.new_format(), file),
         (layout.lock(), file),
         (layout.segments(), dir),
-        (layout.spill(), dir),
+        (layout.bodies(), dir),
     ] {
         let kind = io.kind(&path).map_err(|error| failed("look at", &path, error))?;
         if kind.is_some_and(|kind| kind != expected) {
@@ -129,7 +129,7 @@ fn refuse_foreign(io: &dyn Io, layout: &Layout) -> Result<()> {
         let path = layout.root().join(&name);
         let ours = match name.to_str() {
             Some("LOCK" | "FORMAT" | "FORMAT.new") => true,
-            Some("segments" | "spill") => {
+            Some("segments" | "bodies") => {
                 io.kind(&path).ok().flatten() == Some(PathKind::Directory) && list(&path)?.is_empty()
             }
             _ => false,

@@ -40,13 +40,14 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
     };
     let mut numbers = segment_numbers(io, &layout)?;
     for number in take_evicted(io, &layout, claim.id, &mut numbers)? {
-        bodies::remove_segment(io, &layout, number);
+        remove_log(io, &layout.log(number));
     }
+    remove_log(io, &layout.retired_log());
     let (index, segments) = (Index::default(), Segments::default());
     let mut newest_generation = 0;
     for number in &numbers {
         let replayed = replay(io, &layout, claim.id, *number, &index, &segments);
-        let generation = replayed.map_err(|error| failed("read", &layout.segment(*number), error))?;
+        let generation = replayed.map_err(|error| failed("read", &layout.log(*number), error))?;
         newest_generation = newest_generation.max(generation);
     }
     bodies::settle(io, &layout, &index, &segments)
@@ -93,13 +94,8 @@ pub(crate) fn segment_numbers(io: &dyn Io, layout: &Layout) -> Result<Vec<u32>> 
         let Some(number) = name.to_str().and_then(segment_number) else {
             continue;
         };
-        if kind != PathKind::Directory {
-            return Err(not_ours(&layout.segment(number), "a directory"));
-        }
-        let log = layout.log(number);
-        let log_kind = io.kind(&log).map_err(|error| failed("look at", &log, error))?;
-        if log_kind.is_some_and(|kind| kind != PathKind::File) {
-            return Err(not_ours(&log, "a file"));
+        if kind != PathKind::File {
+            return Err(not_ours(&layout.log(number), "a file"));
         }
         numbers.push(number);
     }
@@ -124,8 +120,8 @@ pub(crate) fn take_evicted(
 }
 
 /// How many of the segments of one ring, from the oldest on, were evicted before. They go in order, so what lies before a
-/// gap was gone; a younger one may have held the tombstone of what is in it. A directory without a log is a gap too,
-/// except as the newest: that one was just being made. One whose log has been taken over is gone too.
+/// gap was gone; a younger one may have held the tombstone of what is in it. One whose log has been taken over is gone too,
+/// and one that goes while this looks.
 fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result<usize> {
     for at in (1..=numbers.len()).rev() {
         let number = numbers[at - 1];
@@ -136,7 +132,7 @@ fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result
         let log = layout.log(number);
         let start = claim::read_start(io, &log).map_err(|error| failed("look at", &log, error))?;
         let is_gone = match start {
-            None => next.is_some(),
+            None => true,
             Some(start) => decode_segment(&start)
                 .is_some_and(|(owner, named)| owner != id || was_taken_over(number, named)),
         };
@@ -152,6 +148,19 @@ fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result
 /// start was lost: there is nothing in it.
 fn was_taken_over(number: u32, named: u32) -> bool {
     named > number || Ring::of(named) != Ring::of(number)
+}
+
+/// Removes the log of a segment that was evicted before. If that fails, the next open finds it again.
+fn remove_log(io: &dyn Io, path: &Path) {
+    match io.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::warn!(
+                "cannot remove {}, of a segment that was evicted before: {error}",
+                path.display()
+            );
+        }
+        _ => {}
+    }
 }
 
 /// Cuts off the pages that were made ahead of the records of a log, where its store was killed; the log's length then. Behind
@@ -189,16 +198,7 @@ fn replay(
     index: &Index,
     segments: &Segments,
 ) -> io::Result<u64> {
-    let log = match io.open(&layout.log(number), OpenMode::Read) {
-        // Removed by someone, or a segment that was never begun: nothing in it, and its number is not used again.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let log = io.open(&layout.log(number), OpenMode::CreateNew)?;
-            // If a power cut took the log and left the next segment, all up to here would count as evicted.
-            io.sync_dir(&layout.segment(number))?;
-            log
-        }
-        other => other?,
-    };
+    let log = io.open(&layout.log(number), OpenMode::Read)?;
     let items = load_items(&*log, number, id)?;
     let len_bytes = give_back_pages(io, &layout.log(number), &*log, &items)?;
     let segment = Arc::new(Segment::new(number, log.clone(), len_bytes));

@@ -4,6 +4,7 @@ use super::{Entry, SegmentSurvey, Survey};
 use crate::format::{BLOCK_BYTES, blocks_match};
 use crate::io::read_full;
 use crate::read::{BodyFile, Failure, Stored, Wait};
+use crate::segment::body_name;
 use forebay_core::{HashBinary, Result};
 use std::collections::HashSet;
 use std::fmt;
@@ -77,8 +78,7 @@ impl Survey {
                 Ok(Some(segment)) => segment,
                 Ok(None) => continue, // evicted meanwhile
                 Err(error) => {
-                    let place = format!("segments/{}/log", self.name(*number));
-                    damaged.push(whole(&place, &format!("cannot be read: {error}")));
+                    damaged.push(whole(&self.place(*number), &format!("cannot be read: {error}")));
                     continue;
                 }
             };
@@ -101,9 +101,8 @@ impl Survey {
     }
 
     fn check_entry(&self, entry: &Entry, progress: &mut dyn FnMut(u64)) -> std::result::Result<(), Damage> {
-        let folder = format!("segments/{}", entry.segment());
-        let damage = |file: String, failure: Failure| Damage {
-            place: format!("{folder}/{file}"),
+        let damage = |place: String, failure: Failure| Damage {
+            place,
             key: Some(entry.key()),
             what: failure.to_string(),
         };
@@ -115,13 +114,13 @@ impl Survey {
                     Err(_) => Err(Failure::Damaged("its meta cannot be read")),
                 },
             )
-            .map_err(|failure| damage("log".to_owned(), failure))?;
+            .map_err(|failure| damage(self.place(entry.segment), failure))?;
         if !stored.body_in_file() {
             progress(entry.bytes());
             return Ok(());
         }
         self.check_body(entry, &stored, progress)
-            .map_err(|failure| damage(format!("{:016x}.body", entry.generation()), failure))
+            .map_err(|failure| damage(format!("bodies/{}", body_name(entry.generation())), failure))
     }
 
     fn check_body(
@@ -130,7 +129,8 @@ impl Survey {
         stored: &Stored,
         progress: &mut dyn FnMut(u64),
     ) -> std::result::Result<(), Failure> {
-        let body = self.open_body(entry, stored)?;
+        let path = self.layout.body(entry.generation());
+        let body = BodyFile::open(&*self.io, &path, self.id, stored, Wait::Yes)?;
         let mut buffer = Vec::new();
         let mut at = 0;
         while at < body.len_bytes {
@@ -145,22 +145,6 @@ impl Survey {
             at += len_bytes;
         }
         Ok(())
-    }
-
-    /// A body file lies with its record, or in another segment where a move was cut short: an open brings it home.
-    fn open_body(&self, entry: &Entry, stored: &Stored) -> std::result::Result<BodyFile, Failure> {
-        let generation = entry.generation();
-        let home = self.layout.body(entry.segment, generation);
-        let mut segment = entry.segment;
-        if self.io.kind(&home)?.is_none() {
-            let elsewhere = |number: &&u32| {
-                let path = self.layout.body(**number, generation);
-                matches!(self.io.kind(&path), Ok(Some(_)))
-            };
-            segment = self.numbers.iter().find(elsewhere).copied().unwrap_or(segment);
-        }
-        let path = self.layout.body(segment, generation);
-        BodyFile::open(&*self.io, &path, self.id, stored, Wait::Yes)
     }
 }
 

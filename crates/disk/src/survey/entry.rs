@@ -35,7 +35,7 @@ impl Entry {
         self.item.generation
     }
 
-    /// The name of the directory of its segment.
+    /// The name of its segment.
     pub fn segment(&self) -> String {
         format!("{:08x}", self.segment)
     }

@@ -20,12 +20,13 @@ pub use check::Damage;
 pub use entry::Entry;
 
 use crate::format::StoreId;
+use crate::format::body::file_bytes;
 use crate::format::footer::Item;
 use crate::format::record::{ALIGN, Kind};
 use crate::io::{Io, OpenMode, PathKind, RealIo, read_full};
 use crate::recovery::{self, Identity, load_items};
 use crate::ring::Ring;
-use crate::segment::{Layout, body_generation};
+use crate::segment::{Layout, log_name};
 use forebay_core::{ErrorKind, HashBinary, Result};
 use std::collections::HashMap;
 use std::io;
@@ -55,7 +56,7 @@ pub struct Survey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SegmentSurvey {
-    /// The name of its directory.
+    /// The name of its log, without the ending `.log`.
     pub name: String,
     /// Whether it is of the ring of what is new; else of the main ring, of what was asked for again.
     pub on_probation: bool,
@@ -65,7 +66,7 @@ pub struct SegmentSurvey {
     pub records: u64,
     /// The length of its log, in bytes.
     pub log_bytes: u64,
-    /// The length of its body files together, in bytes.
+    /// The length that the body files of its stored entries have together, by their records, in bytes.
     pub body_files_bytes: u64,
     /// The entries of it that are stored: no later record says otherwise.
     pub entries: Vec<Entry>,
@@ -218,12 +219,12 @@ impl Survey {
             return Ok(None);
         };
         let mut segment = SegmentSurvey {
-            name: self.name(number),
+            name: format!("{number:08x}"),
             on_probation: Ring::of(number) == Ring::Probation,
             sealed: log.sealed,
             records: log.items.len() as u64,
             log_bytes: log.len_bytes,
-            body_files_bytes: self.body_files_bytes(number),
+            body_files_bytes: 0,
             entries: Vec::new(),
             damaged: Vec::new(),
         };
@@ -232,7 +233,12 @@ impl Survey {
                 continue;
             }
             match item.kind {
-                Some(Kind::Entry | Kind::FileEntry) => segment.entries.push(Entry::new(item, number)),
+                Some(Kind::Entry) => segment.entries.push(Entry::new(item, number)),
+                Some(Kind::FileEntry) => {
+                    let bytes = segment.body_files_bytes;
+                    segment.body_files_bytes = bytes.saturating_add(file_bytes(item.body_len));
+                    segment.entries.push(Entry::new(item, number));
+                }
                 Some(Kind::Tombstone) => {}
                 None => segment.damaged.push(self.damaged(item, number)),
             }
@@ -243,30 +249,15 @@ impl Survey {
     fn damaged(&self, item: &Item, number: u32) -> Damage {
         let at = u64::from(item.offset_units) * ALIGN as u64;
         Damage {
-            place: format!("segments/{}/log", self.name(number)),
+            place: self.place(number),
             key: Some(item.key),
             what: format!("a record at or before byte {at} is damaged; its key has no entry"),
         }
     }
 
-    /// What cannot be listed or has gone meanwhile counts as nothing.
-    fn body_files_bytes(&self, number: u32) -> u64 {
-        let listed = self.io.list(&self.layout.segment(number)).unwrap_or_default();
-        let generations = listed
-            .iter()
-            .filter(|(_, kind)| *kind == PathKind::File)
-            .filter_map(|(name, _)| name.to_str().and_then(body_generation));
-        let len_bytes = |generation| {
-            let file = self
-                .io
-                .open(&self.layout.body(number, generation), OpenMode::Read);
-            file.and_then(|file| file.len_bytes()).unwrap_or(0)
-        };
-        generations.map(len_bytes).fold(0, u64::saturating_add)
-    }
-
-    fn name(&self, number: u32) -> String {
-        format!("{number:08x}")
+    /// Where its log is, below the directory of the store.
+    fn place(&self, number: u32) -> String {
+        format!("segments/{}", log_name(number))
     }
 }
 

@@ -13,7 +13,6 @@ use crate::store::Store;
 use bytes::Bytes;
 use forebay_core::Result;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 const PAGE_BYTES: u64 = 4096;
@@ -68,10 +67,6 @@ impl Writer {
     }
 
     fn new_segment(&mut self, number: u32) -> io::Result<Active> {
-        match self.store.io().create_dir(&self.store.layout.segment(number)) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {} // there already: left by an attempt that failed
-        }
         let taken_over = self.take_over_log(number, &self.store.layout.log(number));
         let (io, layout) = (self.store.io(), &self.store.layout);
         let log = match taken_over {
@@ -84,7 +79,6 @@ impl Writer {
         let begun = log.and_then(|(log, file_bytes)| {
             if self.store.options.sync == Sync::Always {
                 log.sync()?;
-                io.sync_dir(&layout.segment(number))?;
                 io.sync_dir(&layout.segments())?;
             }
             Ok((log, file_bytes))
@@ -107,7 +101,7 @@ impl Writer {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
                         self.next_segments[self.ring as usize] = number.saturating_add(1);
                     }
-                    _ => drop(io.remove_dir(&layout.segment(number))), // else the next attempt takes it over
+                    _ => {}
                 }
                 Err(error)
             }
@@ -142,13 +136,6 @@ impl Writer {
 
     pub(super) fn active_number(&self) -> Option<u32> {
         self.active.as_ref().map(|active| active.segment.number)
-    }
-
-    /// Where a body file of the active segment lies.
-    pub(super) fn active_body(&self, generation: u64) -> PathBuf {
-        self.store
-            .layout
-            .body(self.active_number().unwrap_or_default(), generation)
     }
 
     /// Puts a record into the batch. `place` was called before.
@@ -225,7 +212,7 @@ impl Writer {
         };
         let always = self.store.options.sync == Sync::Always;
         if always {
-            sync_bodies(batch, &self.store, active.segment.number)?;
+            sync_bodies(batch, &self.store)?;
         } else {
             self.unsynced.touch();
         }
@@ -280,7 +267,7 @@ impl Writer {
 }
 
 /// The bodies come before the records that speak of them.
-fn sync_bodies(batch: &Batch, store: &Store, segment: u32) -> io::Result<()> {
+fn sync_bodies(batch: &Batch, store: &Store) -> io::Result<()> {
     let mut any = false;
     for pending in &batch.pending {
         if let After::Admit {
@@ -292,7 +279,7 @@ fn sync_bodies(batch: &Batch, store: &Store, segment: u32) -> io::Result<()> {
         }
     }
     if any {
-        store.io().sync_dir(&store.layout.segment(segment))?;
+        store.io().sync_dir(&store.layout.bodies())?;
     }
     Ok(())
 }

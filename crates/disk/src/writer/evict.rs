@@ -291,16 +291,13 @@ impl Writer {
         }
         let mut retired = Vec::new();
         for (generation, len_bytes) in segment.bodies() {
-            if let Some(spare) = self.retire_body(segment.number, generation, len_bytes) {
+            if let Some(spare) = self.retire_body(generation, len_bytes) {
                 retired.push(spare);
-            } else if let Err(error) = gone(io.remove_file(&layout.body(segment.number, generation))) {
+            } else if let Err(error) = gone(io.remove_file(&layout.body(generation))) {
                 let _ = self.failed("remove a body file", error); // the next open removes it
             }
         }
-        // Someone else's file may be in it; then it stays.
-        if io.remove_dir(&layout.segment(segment.number)).is_ok() {
-            self.retire_bodies(retired);
-        }
+        self.retire_bodies(retired);
         Ok(())
     }
 }

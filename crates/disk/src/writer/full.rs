@@ -1,7 +1,7 @@
 //! A disk that is full before the capacity is: the store shrinks to what the disk has, and goes on storing.
 
+use super::Writer;
 use super::outlive::Keep;
-use super::{After, Writer};
 use crate::io::is_full;
 use crate::recovery::load_items;
 use crate::ring::Ring;
@@ -105,28 +105,19 @@ impl Writer {
     /// The oldest segment of either ring that can go without anything being written, those on probation first. The active
     /// one of these stays: what it has is served on.
     fn goes_without_a_write(&self) -> Option<Arc<Segment>> {
-        let moved_from = |number| {
+        // Its file would go while the entry is being appended once more.
+        let has_body_of_pending = |number| {
             let mut pending = self.batch.pending.iter();
-            pending.any(|pending| pending.after.moved_from() == Some(number))
+            pending.any(|pending| self.file_counted_by(&pending.item) == Some(number))
         };
         [Ring::Probation, Ring::Main].into_iter().find_map(|ring| {
             let oldest = self.store.segments.oldest(ring)?;
             let number = oldest.number;
-            if self.active_number() == Some(number) || moved_from(number) {
+            if self.active_number() == Some(number) || has_body_of_pending(number) {
                 return None;
             }
             let items = load_items(&*oldest.log, number, self.id()).ok()?;
             self.graves(&oldest, &items).is_empty().then_some(oldest)
         })
-    }
-}
-
-impl After {
-    /// The segment whose body file was moved for this record, and would be moved back if it failed.
-    fn moved_from(&self) -> Option<u32> {
-        match self {
-            After::Rewrite { moved_from, .. } | After::Keep { moved_from, .. } => *moved_from,
-            _ => None,
-        }
     }
 }

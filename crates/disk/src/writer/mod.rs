@@ -177,11 +177,9 @@ enum After {
         reply: Reply<PurgeOutcome>,
     },
     Rewrite {
-        moved_from: Option<u32>,
         reply: Reply<PurgeOutcome>,
     },
     Keep {
-        moved_from: Option<u32>,
         reads: u8,
     },
     Bury,

@@ -56,16 +56,6 @@ impl Writer {
             let _ = reply.send(Err(error));
             return;
         }
-        let mut spill = spill;
-        if let Some(moving) = &mut spill
-            && let Err(error) = self.with_room(|writer| moving.move_to(writer.active_body(generation)))
-        {
-            let error = self.failed("move a body file into its segment", error);
-            self.pause(&error);
-            drop((guard, spill)); // before the answer: who has it no longer finds the write
-            let _ = reply.send(Err(error));
-            return;
-        }
         let after = After::Admit {
             guard,
             spill,
@@ -125,11 +115,11 @@ impl Writer {
             return;
         }
         self.store.counters.corrupt_entries.add(1);
-        let segment = self.store.layout.segment(slot.segment);
+        let log = self.store.layout.log(slot.segment);
         log::warn!(
-            "entry {} in {} is dropped: {what}",
+            "entry {} of {} is dropped: {what}",
             slot.generation,
-            segment.display()
+            log.display()
         );
         self.append_tombstone(key, slot.generation, After::Heal { reply });
     }
@@ -182,9 +172,9 @@ impl Writer {
             return;
         };
         match self.rewritten(&key, slot, change) {
-            Ok(Some((stored, meta, slot))) => self.append_rewritten(stored, meta, slot, |moved_from| {
-                After::Rewrite { moved_from, reply }
-            }),
+            Ok(Some((stored, meta, slot))) => {
+                self.append_rewritten(stored, meta, slot.generation, After::Rewrite { reply });
+            }
             Ok(None) => {
                 let _ = reply.send(Ok(PurgeOutcome::NotFound));
             }
@@ -232,38 +222,14 @@ impl Writer {
         }
     }
 
-    /// Appends an entry once more, with this meta. A body file moves along.
-    pub(super) fn append_rewritten(
-        &mut self,
-        stored: Stored,
-        meta: Bytes,
-        slot: Slot,
-        after: impl FnOnce(Option<u32>) -> After,
-    ) {
-        let seed = self.id().generation_seed(slot.generation);
+    /// Appends an entry once more, with this meta. A body file stays where it is.
+    pub(super) fn append_rewritten(&mut self, stored: Stored, meta: Bytes, generation: u64, after: After) {
+        let seed = self.id().generation_seed(generation);
         let header = Header {
             meta_len: meta.len() as u32, // fits: CacheMeta::encode refuses what would not
             meta_checksum: checksum(&meta, seed),
             ..stored.header
         };
-        let moved_from =
-            (stored.body_in_file() && Some(slot.segment) != self.active_number()).then_some(slot.segment);
-        let after = after(moved_from);
-        if let Some(from) = moved_from {
-            let from = self.store.layout.body(from, slot.generation);
-            if let Err(error) = self.store.io().rename(&from, &self.active_body(slot.generation)) {
-                let error = self.failed("move a body file to a newer segment", error);
-                let after = after.without_move();
-                self.fail(
-                    Pending {
-                        item: self.item_of(&header, 0),
-                        after,
-                    },
-                    &error.to_string(),
-                );
-                return;
-            }
-        }
         self.append(header, &stored.table, &meta, vec![stored.inline_body], after);
     }
 
@@ -301,23 +267,6 @@ pub(super) fn hide(
         None => {
             let newest = writes.newest().map(|write| write.id());
             writes.purge().then_some(newest)?
-        }
-    }
-}
-
-impl After {
-    /// The same, for a body file that has stayed where it was.
-    fn without_move(self) -> After {
-        match self {
-            After::Rewrite { reply, .. } => After::Rewrite {
-                moved_from: None,
-                reply,
-            },
-            After::Keep { reads, .. } => After::Keep {
-                moved_from: None,
-                reads,
-            },
-            other => other,
         }
     }
 }

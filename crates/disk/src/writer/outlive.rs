@@ -78,7 +78,7 @@ impl Writer {
                 Ring::Main => reads.saturating_sub(1),
                 Ring::Probation => 0,
             };
-            self.append_rewritten(stored, meta, slot, |moved_from| After::Keep { moved_from, reads });
+            self.append_rewritten(stored, meta, slot.generation, After::Keep { reads });
         }
         self.flush();
         covers

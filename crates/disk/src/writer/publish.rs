@@ -35,7 +35,7 @@ impl Writer {
                 }
                 // One that is known was asked for before.
                 let is_known = self.store.index.reads(&item.key).is_some() || self.ghosts.has(&item.key);
-                self.set(&item, None, u8::from(is_known));
+                self.set(&item, u8::from(is_known));
                 drop(guard); // only now: lookups find the write until they find the entry
                 Answer::Admitted(reply, weight_bytes)
             }
@@ -50,13 +50,13 @@ impl Writer {
                     PurgeOutcome::Purged(Some(CacheEntryId::new(item.generation))),
                 )
             }
-            After::Rewrite { moved_from, reply } => {
+            After::Rewrite { reply } => {
                 let reads = self.store.index.reads(&item.key).unwrap_or_default();
-                self.set(&item, moved_from, reads.max(1));
+                self.set(&item, reads.max(1));
                 Answer::Outcome(reply, PurgeOutcome::Expired)
             }
-            After::Keep { moved_from, reads } => {
-                self.set(&item, moved_from, reads);
+            After::Keep { reads } => {
+                self.set(&item, reads);
                 self.store.counters.kept_entries.add(1);
                 Answer::Nobody
             }
@@ -89,11 +89,8 @@ impl Writer {
                 self.owed.insert(item.key, item.generation);
                 let _ = reply.send(Err(error));
             }
-            After::Rewrite { moved_from, reply } => {
-                self.move_back(&item, moved_from);
-                let _ = reply.send(Err(error));
-            }
-            After::Keep { moved_from, .. } => self.move_back(&item, moved_from),
+            After::Rewrite { reply } => drop(reply.send(Err(error))),
+            After::Keep { .. } => {} // it goes with its segment
             After::Bury => self.unburied = true,
             After::Heal { reply } => {
                 self.unset(&item);
@@ -106,12 +103,14 @@ impl Writer {
         }
     }
 
-    /// Makes the index point to a record of the active segment, which counts as read so often.
-    fn set(&mut self, item: &Item, moved_from: Option<u32>, reads: u8) {
+    /// Makes the index point to a record of the active segment, which counts as read so often. The body file of an entry
+    /// that moves is counted there from now on.
+    fn set(&mut self, item: &Item, reads: u8) {
         let Some(active) = &self.active else { return };
-        if let Some(bytes) = moved_from
-            .and_then(|from| self.store.segments.get(from))
-            .and_then(|from| from.take_body(item.generation))
+        if let Some(from) = self.file_counted_by(item)
+            && from != active.segment.number
+            && let Some(bytes) =
+                (self.store.segments.get(from)).and_then(|from| from.take_body(item.generation))
         {
             active.segment.add_body(item.generation, bytes);
             self.unsynced.add_body(active.segment.number, item.generation);
@@ -144,14 +143,10 @@ impl Writer {
         }
     }
 
-    fn move_back(&self, item: &Item, moved_from: Option<u32>) {
-        if let Some(from) = moved_from {
-            let back = self.store.layout.body(from, item.generation);
-            if let Err(error) = self.store.io().rename(&self.active_body(item.generation), &back) {
-                // Lookups will find the entry damaged; an open finds the file and moves it back.
-                let _ = self.failed("move a body file back", error);
-            }
-        }
+    /// The segment that has the entry's record, and counts its body file, before this one is appended.
+    pub(super) fn file_counted_by(&self, item: &Item) -> Option<u32> {
+        let before = self.store.index.get(&item.key)?;
+        (before.body_in_file && before.generation == item.generation).then_some(before.segment)
     }
 
     /// Counts a slot out that the index has no more; a body file that nothing refers to is removed.
@@ -164,7 +159,7 @@ impl Writer {
             match self
                 .store
                 .io()
-                .remove_file(&self.store.layout.body(old.segment, old.generation))
+                .remove_file(&self.store.layout.body(old.generation))
             {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     // It stays counted, and goes with its segment.

@@ -28,7 +28,7 @@ pub(super) struct Recycle {
     wants_log: bool,
     /// Whether it is to leave its body files.
     pub(super) wants_bodies: bool,
-    /// The log that was left, under its name in the `spill` directory.
+    /// The log that was left, under a name of its own.
     retired: Option<Retired>,
     /// Body files of segments that are gone, until it is sure that a power cut does not bring these back; each with how many
     /// segments had been removed then.
@@ -121,17 +121,14 @@ impl Writer {
     }
 
     /// Takes a body file out of a segment that has gone, if it may be of use.
-    pub(super) fn retire_body(&self, segment: u32, generation: u64, len_bytes: u64) -> Option<Spare> {
+    pub(super) fn retire_body(&self, generation: u64, len_bytes: u64) -> Option<Spare> {
         let fits = self.store.spares.total_bytes() + disk_bytes(len_bytes) <= self.spares_bytes_max();
         if !self.recycle.wants_bodies || !fits {
             return None;
         }
-        let layout = &self.store.layout;
-        let (from, to) = (layout.body(segment, generation), layout.spilled(generation));
-        self.store.io().rename(&from, &to).ok()?;
+        let (io, path) = (self.store.options.io.clone(), self.store.layout.body(generation));
         let room = self.store.reserve(disk_bytes(len_bytes));
-        let io = self.store.options.io.clone();
-        Some(self.store.spares.retire(io, to, generation, len_bytes, room))
+        Some(self.store.spares.retire(io, path, generation, len_bytes, room))
     }
 
     fn spares_bytes_max(&self) -> u64 {
@@ -160,14 +157,12 @@ impl Writer {
         }
     }
 
-    /// Makes those of the first so many removed segments the next bodies', but for those that somebody still reads.
+    /// Makes those of the first so many removed segments the next bodies'.
     pub(super) fn spare_retired_bodies(&mut self, removed: u64) {
         let bodies = &mut self.recycle.bodies;
         let ready = bodies.partition_point(|(removed_by, _)| *removed_by <= removed);
         for (_, spare) in bodies.drain(..ready) {
-            if !self.store.readers.any(spare.generation) {
-                self.store.spares.add(spare);
-            }
+            self.store.spares.add(spare);
         }
     }
 

@@ -229,21 +229,22 @@ impl Snapshot {
             Err(error) if error.kind() != io::ErrorKind::NotFound => all = Err(error), // else removed meanwhile
             _ => {}
         };
-        let mut segments = self.unsynced.logs.clone();
         for (segment, generation) in &self.unsynced.bodies {
             let is_there = store.segments.get(*segment);
             if is_there.is_none_or(|segment| segment.body_bytes(*generation).is_none()) {
                 continue; // it was evicted, or moved, after which it is to be synced again
             }
-            let file = io.open(&layout.body(*segment, *generation), OpenMode::Read);
+            let file = io.open(&layout.body(*generation), OpenMode::Read);
             attempt(file.and_then(|file| file.sync()));
-            segments.insert(*segment);
         }
-        segments.extend(self.active.into_iter().flatten());
-        for number in segments {
+        if !self.unsynced.bodies.is_empty() {
+            attempt(io.sync_dir(&layout.bodies()));
+        }
+        let mut logs = self.unsynced.logs.clone();
+        logs.extend(self.active.into_iter().flatten());
+        for number in logs {
             if let Some(segment) = store.segments.get(number) {
                 attempt(segment.log.sync());
-                attempt(io.sync_dir(&layout.segment(number)));
             }
         }
         attempt(io.sync_dir(&layout.segments()));

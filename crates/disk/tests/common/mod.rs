@@ -136,15 +136,23 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
+/// The logs of a store, those of the main ring first, then those on probation, each ring from its oldest on.
+pub(crate) fn logs(root: &Path) -> Vec<PathBuf> {
+    files(&root.join("segments"))
+}
+
+pub(crate) fn body_files(root: &Path) -> Vec<PathBuf> {
+    files(&root.join("bodies"))
+}
+
 /// Every file is one that a store has, and every body file is an entry's.
 pub(crate) fn expect_no_stray(root: &Path) -> Result<(), String> {
     let survey = Survey::of(root).map_err(|error| error.to_string())?;
     let mut known: BTreeSet<PathBuf> = [root.join("FORMAT"), root.join("LOCK")].into();
     for segment in survey.segments() {
-        let folder = root.join("segments").join(&segment.name);
-        known.insert(folder.join("log"));
+        known.insert(root.join(format!("segments/{}.log", segment.name)));
         let in_files = segment.entries.iter().filter(|entry| entry.body_in_file());
-        known.extend(in_files.map(|entry| folder.join(format!("{:016x}.body", entry.generation()))));
+        known.extend(in_files.map(|entry| root.join(format!("bodies/{:016x}.body", entry.generation()))));
     }
     match files(root).into_iter().find(|file| !known.contains(file)) {
         Some(stray) => Err(format!("{} belongs to nothing", stray.display())),

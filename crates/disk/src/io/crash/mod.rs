@@ -186,10 +186,6 @@ impl Io for CrashIo {
         self.change(path, || RealIo.remove_file(path), Change::RemoveFile)
     }
 
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.change(path, || RealIo.remove_dir(path), Change::RemoveDir)
-    }
-
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         // The real one is spared: only the record is to be durable.
         self.change(path, || RealIo.list(path).map(drop), Change::SyncDir)

@@ -15,7 +15,6 @@ pub(super) enum Change {
     Create(PathBuf, FileId),
     Rename(PathBuf, PathBuf, Option<FileId>),
     RemoveFile(PathBuf),
-    RemoveDir(PathBuf),
     Write(FileId, usize, Vec<u8>),
     SetLen(FileId, usize),
     Sync(FileId),
@@ -26,10 +25,9 @@ impl Change {
     /// The directories of which a sync makes the change durable; none if it is not one of names.
     pub(super) fn dirs(&self) -> Vec<&Path> {
         match self {
-            Change::CreateDir(path)
-            | Change::Create(path, _)
-            | Change::RemoveFile(path)
-            | Change::RemoveDir(path) => path.parent().into_iter().collect(),
+            Change::CreateDir(path) | Change::Create(path, _) | Change::RemoveFile(path) => {
+                path.parent().into_iter().collect()
+            }
             Change::Rename(from, to, _) => from.parent().into_iter().chain(to.parent()).collect(),
             _ => Vec::new(),
         }
@@ -51,7 +49,6 @@ impl fmt::Debug for Change {
             Change::Create(path, id) => write!(f, "make {} (file {id})", path.display()),
             Change::Rename(from, to, _) => write!(f, "move {} to {}", from.display(), to.display()),
             Change::RemoveFile(path) => write!(f, "remove {}", path.display()),
-            Change::RemoveDir(path) => write!(f, "remove {}/", path.display()),
             Change::Write(id, at, bytes) => write!(f, "write {} bytes at {at} of file {id}", bytes.len()),
             Change::SetLen(id, len) => write!(f, "cut or extend file {id} to {len} bytes"),
             Change::Sync(id) => write!(f, "sync file {id}"),
@@ -122,11 +119,6 @@ impl Tree {
             }
             Change::RemoveFile(path) => {
                 self.names.remove(path);
-            }
-            // What was removed from it before goes along, also where that alone was lost: no name leads there any more.
-            Change::RemoveDir(path) => {
-                self.dirs.retain(|other| !other.starts_with(path));
-                self.names.retain(|other, _| !other.starts_with(path));
             }
             _ => {}
         }
