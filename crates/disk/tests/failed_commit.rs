@@ -52,28 +52,33 @@ async fn a_write_that_failed_at_its_sync_is_not_there_after_a_restart() {
 /// right after the failed `finish` still followed it.
 #[tokio::test]
 async fn who_was_told_that_a_write_failed_no_longer_finds_it() {
-    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let store = DiskOptions::new(dir.path()).io(io.clone()).open().unwrap();
-    let mut write = store
-        .get_miss_handler(&key("k"), &meta("k"), &none())
-        .await
-        .unwrap();
-    write.write_body(body(700_000, 1), true).await.unwrap();
-    let (told, was_told) = channel::<()>();
-    let was_told = Mutex::new(was_told);
-    io.set_plan(move |call| match call.operation {
-        Operation::Write if call.path.extension().is_some_and(|ending| ending == "log") => {
-            Some(Fault::Errno(5))
+    for has_log in [false, true] {
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        let store = DiskOptions::new(dir.path()).io(io.clone()).open().unwrap();
+        if has_log {
+            put(&store, "other", &body(10, 1)).await.unwrap();
         }
-        Operation::Remove => {
-            // The write is being taken back: whoever is told of it already may look it up meanwhile.
-            let _ = was_told.lock().unwrap().recv_timeout(Duration::from_millis(300));
-            None
-        }
-        _ => None,
-    });
-    assert!(write.finish().await.is_err());
-    let found = find(&store, "k").await.is_some();
-    drop(told);
-    assert!(!found);
+        let mut write = store
+            .get_miss_handler(&key("k"), &meta("k"), &none())
+            .await
+            .unwrap();
+        write.write_body(body(700_000, 1), true).await.unwrap();
+        let (told, was_told) = channel::<()>();
+        let was_told = Mutex::new(was_told);
+        io.set_plan(move |call| match call.operation {
+            Operation::Write if call.path.extension().is_some_and(|ending| ending == "log") => {
+                Some(Fault::Errno(5))
+            }
+            Operation::Remove => {
+                // The write is being taken back: whoever is told of it already may look it up meanwhile.
+                let _ = was_told.lock().unwrap().recv_timeout(Duration::from_millis(300));
+                None
+            }
+            _ => None,
+        });
+        assert!(write.finish().await.is_err());
+        let found = find(&store, "k").await.is_some();
+        drop(told);
+        assert!(!found);
+    }
 }

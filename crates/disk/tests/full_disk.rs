@@ -7,6 +7,7 @@ use forebay_core::{ErrorKind, MissHandler, PurgeType, Storage};
 use forebay_disk::io::{Call, Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
@@ -76,6 +77,41 @@ async fn a_store_shrinks_to_what_its_disk_has_and_goes_on_storing() {
         let store = options(dir.path(), &io).open().unwrap();
         assert!(get(&store, &format!("{}", count - 1)).await.is_some());
         put(&store, "new", &body(size, 1)).await.unwrap();
+    }
+}
+
+/// The segment that goes has the record before, and would take the body along.
+#[tokio::test]
+async fn a_body_whose_entry_is_being_updated_does_not_go_to_make_room_for_that() {
+    for first_puts_after in [0, 1] {
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        for name in ["large", "small"] {
+            let store = options(dir.path(), &io).open().unwrap(); // a segment each
+            let len = if name == "large" { 300_000 } else { 1_000 };
+            put(&store, name, &body(len, 1)).await.unwrap();
+        }
+        let store = options(dir.path(), &io).open().unwrap();
+        for i in 0..first_puts_after {
+            put(&store, &format!("{i}"), &body(1_000, 1)).await.unwrap(); // so that a log is open
+        }
+        let is_first = AtomicBool::new(true);
+        io.set_plan(move |call| {
+            let is_log = call.path.extension().is_some_and(|ending| ending == "log");
+            let fails =
+                is_log && call.operation == Operation::Write && is_first.swap(false, Ordering::SeqCst);
+            fails.then_some(Fault::Errno(ENOSPC))
+        });
+        let updated = store.update_meta(&key("large"), &meta("new"), &none()).await;
+        if let Some((found, mut hit)) = find(&store, "large").await {
+            assert_eq!(read(&mut *hit).await.unwrap(), body(300_000, 1));
+            assert_eq!(found.head() == meta("new").head(), updated.is_ok());
+        }
+        assert_eq!(store.stats().corrupt_entries, 0);
+        drop(store);
+        assert_eq!(
+            options(dir.path(), &io).open().unwrap().stats().corrupt_entries,
+            0
+        );
     }
 }
 
