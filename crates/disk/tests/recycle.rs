@@ -91,6 +91,35 @@ async fn a_reader_of_an_evicted_entry_keeps_its_bytes() {
     assert_eq!(read(&mut *hit).await.unwrap(), large);
 }
 
+/// A power cut may lose the name that a log had last, and keep a part of what was written under it. That number is given
+/// again, and the part would pass for records of the new segment, were it in this log.
+#[tokio::test]
+async fn the_logs_of_an_earlier_run_are_not_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, killed) = (dir.path().join("store"), dir.path().join("killed"));
+    let store = open(&path, CAPACITY_BYTES);
+    fill(&store, 0..500).await;
+    copy_dir(&path, &killed);
+    // Held open, so that no new file has the number of one of these.
+    let old: Vec<_> = logs(&killed)
+        .into_iter()
+        .map(|log| (fs::File::open(&log).unwrap(), log))
+        .collect();
+    let store = open(&killed, CAPACITY_BYTES);
+    for number in 500..1_000 {
+        fill(&store, number..number + 1).await;
+        for (file, log) in &old {
+            let is_there = fs::metadata(log).is_ok_and(|now| now.ino() == file.metadata().unwrap().ino());
+            assert!(
+                is_there || file.metadata().unwrap().nlink() == 0,
+                "{}",
+                log.display()
+            );
+        }
+    }
+    assert!(old.iter().all(|(_, log)| !log.exists()));
+}
+
 /// Enough that some of these are kept for the next ones.
 const LARGE_CAPACITY_BYTES: u64 = 64 << 20;
 const LARGE_BODY_BYTES: usize = 500_000;

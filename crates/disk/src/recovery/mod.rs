@@ -198,6 +198,8 @@ fn replay(
     index: &Index,
     segments: &Segments,
 ) -> io::Result<u64> {
+    // To be read alone, so that no segment of this run takes it over: a power cut may have lost the name that it had last, and
+    // what was written under that, by the seed of a number that this run gives again, would pass for records.
     let log = io.open(&layout.log(number), OpenMode::Read)?;
     let items = load_items(&*log, number, id)?;
     let len_bytes = give_back_pages(io, &layout.log(number), &*log, &items)?;

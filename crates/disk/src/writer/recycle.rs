@@ -94,7 +94,7 @@ impl Writer {
             Ok(len_bytes) => Some((retired.log, len_bytes)),
             Err(_) => {
                 self.recycle.retired = Some(retired);
-                self.drop_retired_log(); // a new file does as well
+                self.drop_retired_log(); // a new file does as well; it is the way of logs that an earlier run has left
                 None
             }
         }
