@@ -3,7 +3,7 @@
 mod common;
 
 use common::{body, get, key, meta, none, put};
-use forebay_core::{PurgeTarget, PurgeType, Storage};
+use forebay_core::{MissHandler, PurgeTarget, PurgeType, Storage};
 use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::HashSet;
@@ -122,7 +122,26 @@ async fn short_changes() -> Result<(), String> {
     assert!(get(&store, "a").await.is_none());
     assert!(!purge(&store, "a").await);
     assert_eq!(changes.lock().unwrap().len(), 0, "there was nothing to purge");
+    put(&store, "a", &body(16_000, 2)).await.unwrap();
+    exactly_one("a small entry")?;
+
+    let [first, second, third] = ["a", "new", "newer"].map(|name| written(&store, name));
+    let (first, second, third) = (first.await, second.await, third.await);
+    let ends = tokio::join!(first.finish(), second.finish(), third.finish());
+    assert!(ends.0.is_ok() && ends.1.is_ok() && ends.2.is_ok());
+    exactly_one("small entries that come together")?;
+    for name in ["a", "new", "newer"] {
+        assert_eq!(get(&store, name).await.unwrap(), body(1_000, 3));
+    }
     Ok(())
+}
+
+/// A write that has only to be finished.
+async fn written(store: &DiskStorage, name: &str) -> MissHandler {
+    let miss = store.get_miss_handler(&key(name), &meta(name), &none()).await;
+    let mut miss = miss.unwrap();
+    miss.write_body(body(1_000, 3), true).await.unwrap();
+    miss
 }
 
 #[tokio::test]
@@ -138,7 +157,12 @@ async fn whatever_may_take_long_is_left_to_other_threads() {
             .unwrap()
     );
     assert!(purge(&store, "large").await);
-    assert_eq!(by_caller(&changes), [], "a body file, and its removal");
+    put(&store, "medium", &body(30_000, 1)).await.unwrap();
+    assert_eq!(
+        by_caller(&changes),
+        [],
+        "a body file, its removal, and what is long to write"
+    );
     assert!(by_others(&changes) > 0);
 
     for number in 0..500 {
@@ -177,6 +201,7 @@ async fn where_every_change_is_synced_no_caller_writes() {
     let changes = watch(&io, |_| {});
     for _ in 0..20 {
         store.update_meta(&key("a"), &meta("new"), &none()).await.unwrap();
+        put(&store, "b", &body(1_000, 1)).await.unwrap();
     }
     assert_eq!(by_caller(&changes), []);
     assert!(by_others(&changes) > 0);

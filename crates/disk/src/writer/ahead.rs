@@ -15,6 +15,14 @@ const RECORDS_BYTES_MIN: u64 = 64 << 10;
 static ZEROS: [u8; AHEAD_BYTES as usize] = [0; AHEAD_BYTES as usize];
 
 impl Writer {
+    /// Whether the pages for so much more are made, or are not to be made ahead.
+    pub(super) fn has_pages(&self, bytes: u64) -> bool {
+        self.active.as_ref().is_some_and(|active| {
+            let end = active.end + self.batch.len_bytes;
+            !active.takes_pages || end < RECORDS_BYTES_MIN || end + bytes <= active.file_bytes
+        })
+    }
+
     /// Makes the next pages of the log where few are left. Where it is not possible, records do without.
     pub(super) fn make_pages_ahead(&mut self) {
         let Some(active) = &self.active else { return };

@@ -1,33 +1,52 @@
 //! What a caller may do itself: one write of a record to the end of a log that is open and has room for it. Whatever may wait
 //! for the disk longer than such a write does is left to the store's thread.
 
-use super::{Change, Op, Writer};
-use crate::format::record::ALIGN;
+use super::{Change, CommitBody, Op, Writer};
+use crate::format::record::{ALIGN, HEAD_BYTES_MAX};
 use crate::index::Slot;
 use crate::options::Sync;
 use crate::read::slot_range;
 use crate::ring::Ring;
 
+/// Entries with no more of a body than this are admitted by a caller. To append a longer one takes more than the store's thread does
+/// to be woken and to wait again, and that is on another processor than a caller that has more to do.
+const BODY_BYTES_MAX: u64 = 16 << 10;
+/// So many operations at most are done by a caller at a time.
+pub(super) const OPS_MAX: usize = 64;
+
 impl Op {
-    /// Whether it may be one that its caller does. An entry is the thread's to admit: it writes together what queues up, on
-    /// another processor than a caller that has more to do.
+    /// Whether it may be one that its caller does.
     pub(super) fn may_be_short(&self) -> bool {
         match self {
             Op::Purge { .. } | Op::Rewrite { .. } | Op::Reserve { .. } => true,
-            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
+            Op::Commit(commit) => {
+                matches!(commit.body, CommitBody::Inline { .. }) && commit.body_len <= BODY_BYTES_MAX
+            }
+            Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
         }
+    }
+
+    /// Whether it waits a moment for others that may come along with it.
+    pub(super) fn has_time(&self) -> bool {
+        matches!(self, Op::Commit(_))
     }
 }
 
 impl Writer {
-    /// Does the operation, or gives it back.
-    pub(super) fn at_once(&mut self, op: Op) -> Option<Op> {
-        if !self.is_short(&op) {
-            return Some(op);
+    /// Does the operations, up to the first that is not short; gives back what is left.
+    pub(super) fn at_once(&mut self, ops: Vec<Op>) -> Vec<Op> {
+        let mut ops = ops.into_iter();
+        let mut left = Vec::new();
+        for op in ops.by_ref() {
+            if !self.is_short(&op) {
+                left.push(op);
+                break;
+            }
+            self.handle(op);
         }
-        self.handle(op);
+        left.extend(ops);
         self.flush();
-        None
+        left
     }
 
     fn is_short(&self, op: &Op) -> bool {
@@ -54,17 +73,27 @@ impl Writer {
                 None => true,
             },
             Op::Reserve { bytes, .. } => self.fits(0, *bytes),
-            Op::Commit(_) | Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
+            Op::Commit(commit) => {
+                let record_bytes = HEAD_BYTES_MAX + commit.meta.len() + commit.body_len as usize + 2 * ALIGN;
+                self.has_pages(record_bytes as u64)
+                    && self.store.index.len() < self.store.options.entries_max()
+                    && match self.store.index.get(commit.guard.key()) {
+                        Some(slot) => self.appends_shortly(record_bytes, slot),
+                        None => self.appends(record_bytes),
+                    }
+            }
+            Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
         }
     }
 
     /// Whether so much can be appended by one write, after which the slot is no longer its key's.
     fn appends_shortly(&self, record_bytes: usize, replaced: Slot) -> bool {
+        self.appends(record_bytes) && !self.takes_a_file_along(replaced)
+    }
+
+    fn appends(&self, record_bytes: usize) -> bool {
         let has_log = self.ring == Ring::Probation && self.active.is_some() && !self.is_full();
-        has_log
-            && self.store.options.sync != Sync::Always
-            && self.fits(record_bytes as u64, 0)
-            && !self.takes_a_file_along(replaced)
+        has_log && self.store.options.sync != Sync::Always && self.fits(record_bytes as u64, 0)
     }
 
     /// Whether a file goes with a slot: that of its body, or a segment that has nothing else in it.

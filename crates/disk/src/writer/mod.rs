@@ -203,11 +203,11 @@ impl Store {
                 .spawn(move || store.run_writer())?;
             Ok((thread, writer))
         })?;
-        if nudge.is_some() {
-            // Others that are ready on this thread may bring operations as well: one wake-up does for all of them.
+        if let Some(nudge) = nudge {
+            // Others that are ready on this thread may bring operations as well: one write does for all of them.
             yield_once().await;
+            nudge.work();
         }
-        drop(nudge);
         result
             .await
             .unwrap_or_else(|_| Err(ErrorKind::StorageFailed.error("the store was closed meanwhile")))

@@ -28,9 +28,9 @@ impl Writer {
                 counters.admitted_bytes.add(weight_bytes as u64);
                 if let (Some(spill), Some(active)) = (spill, &self.active) {
                     let bytes = crate::format::body::file_bytes(item.body_len);
+                    spill.keep(); // before it is counted elsewhere, so that nobody sees it twice
                     active.segment.add_body(item.generation, bytes);
                     counters.written_bytes.add(bytes);
-                    spill.keep();
                     self.unsynced.add_body(active.segment.number, item.generation);
                 }
                 // One that is known was asked for before.

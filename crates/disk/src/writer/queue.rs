@@ -1,8 +1,9 @@
 //! The queue of operations, and who has the writer.
 
+use super::at_once::OPS_MAX;
 use super::{Op, Writer};
 use forebay_core::{ErrorKind, Result};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -70,16 +71,33 @@ impl Queue {
             state.thread = Some(thread);
             state.writer = Place::Here(writer);
         }
-        let now = op.may_be_short().then(Instant::now);
-        let begun =
-            now.filter(|now| state.ops.is_empty() && state.detour_until.is_none_or(|until| *now >= until));
-        let Some((begun, writer)) = begun.and_then(|begun| Some((begun, state.writer.take()?))) else {
-            state.ops.push(op);
+        let is_alone = state.ops.is_empty();
+        let has_time = op.has_time();
+        state.ops.push(op);
+        if has_time || !is_alone {
             return Ok(Some(Nudge(self)));
+        }
+        Ok(self.help(state).then_some(Nudge(self)))
+    }
+
+    /// Does what has queued up, where all of it may be short and nobody works with the writer; whether the thread is to be woken.
+    fn help(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let may_be_short = state.ops.len() <= OPS_MAX && state.ops.iter().all(Op::may_be_short);
+        let now = Instant::now();
+        if state.ops.is_empty() {
+            return false;
+        }
+        if !may_be_short || state.detour_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        // Who works with it finds what has queued up meanwhile.
+        let Some(writer) = state.writer.take() else {
+            return false;
         };
+        let ops = std::mem::take(&mut state.ops);
         drop(state);
-        self.work(writer, |writer| writer.at_once(op), Some(begun));
-        Ok(None)
+        self.work(writer, |writer| writer.at_once(ops), Some(now));
+        false
     }
 
     /// Leaves an operation to the thread, which has begun; nothing once the queue is closed.
@@ -97,7 +115,7 @@ impl Queue {
         while let Some((writer, ops)) = self.take() {
             let work = |writer: &mut Writer| {
                 writer.work(ops);
-                None
+                Vec::new()
             };
             self.work(writer, work, None);
         }
@@ -111,22 +129,23 @@ impl Queue {
     fn work(
         &self,
         mut writer: Box<Writer>,
-        work: impl FnOnce(&mut Writer) -> Option<Op>,
+        work: impl FnOnce(&mut Writer) -> Vec<Op>,
         begun: Option<Instant>,
     ) {
         let lost = Lost(self);
-        let left = work(&mut writer);
+        let mut left = work(&mut writer);
         std::mem::forget(lost);
         let due = writer.sync_due();
         let now = Instant::now();
         let mut state = self.state.lock();
         if let Some(begun) = begun
-            && left.is_none()
+            && left.is_empty()
             && now - begun > SLOW
         {
             state.detour_until = Some(now + DETOUR);
         }
-        state.ops.extend(left);
+        left.append(&mut state.ops);
+        state.ops = left;
         state.writer = Place::Here(writer);
         let was_due = std::mem::replace(&mut state.due, due);
         let is_wanted =
@@ -193,8 +212,17 @@ impl Place {
     }
 }
 
-/// Wakes the thread, for an operation that was left to it, when it is dropped.
+/// An operation that was queued: the thread is woken for it when this is dropped.
 pub(super) struct Nudge<'a>(&'a Queue);
+
+impl Nudge<'_> {
+    /// Does what has queued up until now, or wakes the thread for it.
+    pub(super) fn work(self) {
+        if !self.0.help(self.0.state.lock()) {
+            std::mem::forget(self);
+        }
+    }
+}
 
 impl Drop for Nudge<'_> {
     fn drop(&mut self) {
