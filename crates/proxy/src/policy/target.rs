@@ -58,8 +58,14 @@ impl Target {
     /// The bytes that key this target's entries. Its parts are divided by line feeds, which none of them can contain,
     /// so that no two targets share a key.
     pub fn key(&self) -> Vec<u8> {
-        let head = format!("{SCHEME}\n{}\n", self.host);
-        [head.as_bytes(), &self.path_and_query].concat()
+        let parts: [&[u8]; 5] = [
+            SCHEME.as_bytes(),
+            b"\n",
+            self.host.as_bytes(),
+            b"\n",
+            &self.path_and_query,
+        ];
+        parts.concat()
     }
 
     /// The path without the query.

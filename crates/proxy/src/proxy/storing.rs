@@ -66,7 +66,10 @@ pub(super) fn decide(
     let (revalidate_secs, error_secs) = (terms.stale_while_revalidate_secs, terms.stale_if_error_secs);
     exchange.withhold(&mut head, terms.withheld);
     let mut meta = CacheMeta::new(fresh_until, now, revalidate_secs, error_secs, head);
-    meta.set_epoch_override(epoch);
+    // Where it is the time of the response, it is so without; and it would be read again for each hit.
+    if epoch != now {
+        meta.set_epoch_override(epoch);
+    }
     RespCacheable::Cacheable(meta)
 }
 
