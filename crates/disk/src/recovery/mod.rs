@@ -121,7 +121,7 @@ pub(crate) fn take_evicted(
 
 /// How many of the segments of one ring, from the oldest on, were evicted before. They go in order, so what lies before a
 /// gap was gone; a younger one may have held the tombstone of what is in it. One whose log has been taken over is gone too,
-/// and one that goes while this looks.
+/// and one that goes while this looks; but for the newest, which a store whose write of its start has failed makes anew.
 fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result<usize> {
     for at in (1..=numbers.len()).rev() {
         let number = numbers[at - 1];
@@ -132,7 +132,7 @@ fn evicted(io: &dyn Io, layout: &Layout, id: StoreId, numbers: &[u32]) -> Result
         let log = layout.log(number);
         let start = claim::read_start(io, &log).map_err(|error| failed("look at", &log, error))?;
         let is_gone = match start {
-            None => true,
+            None => next.is_some(),
             Some(start) => decode_segment(&start)
                 .is_some_and(|(owner, named)| owner != id || was_taken_over(number, named)),
         };

@@ -77,7 +77,7 @@ impl Queue {
         if has_time || !is_alone {
             return Ok(Some(Nudge(self)));
         }
-        Ok(self.help(state).then_some(Nudge(self)))
+        Ok(self.help(state).then(|| Nudge(self))) // one that is made wakes the thread when it is dropped
     }
 
     /// Does what has queued up, where all of it may be short and nobody works with the writer; whether the thread is to be woken.
@@ -90,9 +90,8 @@ impl Queue {
         if !may_be_short || state.detour_until.is_some_and(|until| now < until) {
             return true;
         }
-        // Who works with it finds what has queued up meanwhile.
         let Some(writer) = state.writer.take() else {
-            return false;
+            return true;
         };
         let ops = std::mem::take(&mut state.ops);
         drop(state);
