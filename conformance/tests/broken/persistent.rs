@@ -149,7 +149,8 @@ fn wipe(site: &Site) -> std::io::Result<()> {
 }
 
 fn is_of_another_version(site: &Site) -> bool {
-    std::fs::read(site.dir().join("FORMAT")).is_ok_and(|format| format.get(8) == Some(&2))
+    let is_another = |version: &u8| u32::from(*version) != forebay_disk::survey::FORMAT_VERSION;
+    std::fs::read(site.dir().join("FORMAT")).is_ok_and(|format| format.get(8).is_some_and(is_another))
 }
 
 fn has_empty_body(dir: &Path) -> std::io::Result<bool> {
