@@ -83,7 +83,7 @@ async fn a_store_shrinks_to_what_its_disk_has_and_goes_on_storing() {
 /// The segment that goes has the record before, and would take the body along.
 #[tokio::test]
 async fn a_body_whose_entry_is_being_updated_does_not_go_to_make_room_for_that() {
-    for first_puts_after in [0, 1] {
+    for has_log in [false, true] {
         let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
         for name in ["large", "small"] {
             let store = options(dir.path(), &io).open().unwrap(); // a segment each
@@ -91,8 +91,8 @@ async fn a_body_whose_entry_is_being_updated_does_not_go_to_make_room_for_that()
             put(&store, name, &body(len, 1)).await.unwrap();
         }
         let store = options(dir.path(), &io).open().unwrap();
-        for i in 0..first_puts_after {
-            put(&store, &format!("{i}"), &body(1_000, 1)).await.unwrap(); // so that a log is open
+        if has_log {
+            put(&store, "other", &body(1_000, 1)).await.unwrap();
         }
         let is_first = AtomicBool::new(true);
         io.set_plan(move |call| {
@@ -102,16 +102,16 @@ async fn a_body_whose_entry_is_being_updated_does_not_go_to_make_room_for_that()
             fails.then_some(Fault::Errno(ENOSPC))
         });
         let updated = store.update_meta(&key("large"), &meta("new"), &none()).await;
-        if let Some((found, mut hit)) = find(&store, "large").await {
-            assert_eq!(read(&mut *hit).await.unwrap(), body(300_000, 1));
-            assert_eq!(found.head() == meta("new").head(), updated.is_ok());
-        }
-        assert_eq!(store.stats().corrupt_entries, 0);
-        drop(store);
-        assert_eq!(
-            options(dir.path(), &io).open().unwrap().stats().corrupt_entries,
-            0
-        );
+        let Some((found, mut hit)) = find(&store, "large").await else {
+            // It went as a whole, and before there was anything to update, to make room for a log.
+            assert!(!has_log && !updated.unwrap());
+            continue;
+        };
+        assert_eq!(read(&mut *hit).await.unwrap(), body(300_000, 1));
+        assert_eq!(found.head() == meta("new").head(), updated.is_ok());
+        drop((hit, store));
+        let store = options(dir.path(), &io).open().unwrap();
+        assert_eq!(get(&store, "large").await.unwrap(), body(300_000, 1));
     }
 }
 

@@ -115,7 +115,8 @@ pub(crate) fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
 
 fn other_version(layout: &Layout, version: u32) -> Box<Error> {
     ErrorKind::Refused.error(format!(
-        "{} is a store of format version {version}, and this program knows version {}; nothing was changed",
+        "{} is a store of format version {version}, and this program knows version {}: remove it, or give \
+         another directory; nothing was changed",
         layout.root().display(),
         crate::format::VERSION
     ))

@@ -8,8 +8,8 @@ use crate::options::Sync;
 use crate::read::slot_range;
 use crate::ring::Ring;
 
-/// Entries with no more of a body than this are admitted by a caller. To append a longer one takes more than the store's thread does
-/// to be woken and to wait again, and that is on another processor than a caller that has more to do.
+/// Entries with no more of a body than this are admitted by a caller. To write a longer one is most of the work, and the store's thread
+/// does that on another processor than a caller that has more to do.
 const BODY_BYTES_MAX: u64 = 16 << 10;
 /// So many operations at most are done by a caller at a time.
 pub(super) const OPS_MAX: usize = 64;
