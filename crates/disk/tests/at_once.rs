@@ -3,13 +3,15 @@
 mod common;
 
 use common::{body, get, key, meta, none, put};
-use forebay_core::{MissHandler, PurgeTarget, PurgeType, Storage};
+use forebay_core::{MissFinishType, MissHandler, PurgeTarget, PurgeType, Result, Storage};
 use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -192,6 +194,92 @@ async fn what_a_caller_has_written_is_synced_at_the_interval() {
         assert!(Instant::now() < deadline, "nothing was synced");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+#[tokio::test]
+async fn a_change_that_its_caller_has_made_wakes_nobody() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = begun(dir.path(), &io, Sync::Never).await;
+    let thread = stores_thread(&store, &io).await;
+    let changes = watch(&io, |_| {});
+    until_by_caller(&store, &changes).await;
+    let (others, before) = (by_others(&changes), sleeps(&thread));
+    for number in 0..100 {
+        put(&store, "a", &body(1_000, number)).await.unwrap();
+        store.update_meta(&key("a"), &meta("new"), &none()).await.unwrap();
+    }
+    let (others, sleeps) = (by_others(&changes) - others, sleeps(&thread) - before);
+    // What is left to the thread wakes it twice at most, for its work and where a first look comes too early; one sleep may have
+    // been to come.
+    assert!(
+        sleeps <= 1 + 2 * others as u64,
+        "{sleeps} wake-ups, {others} changes"
+    );
+}
+
+/// Of a write that is dropped while it waits to be admitted: the store's thread is woken for what another caller has taken already.
+#[tokio::test]
+async fn what_a_caller_has_written_is_synced_although_the_stores_thread_was_woken_in_vain() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = begun(dir.path(), &io, Sync::Interval(Duration::from_millis(500))).await;
+    let thread = stores_thread(&store, &io).await;
+    until_by_caller(&store, &watch(&io, |_| {})).await;
+
+    let mut first = Box::pin(written(&store, "first").await.finish());
+    let mut second: Abandoned = Box::pin(written(&store, "second").await.finish());
+    let mut waker = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut waker).is_pending());
+    assert!(second.as_mut().poll(&mut waker).is_pending());
+    let (second, is_synced) = (Mutex::new(Some(second)), Arc::new(AtomicBool::new(false)));
+    let synced = is_synced.clone();
+    let changes = watch(&io, move |operation| {
+        if operation == Operation::Sync {
+            synced.store(true, Ordering::Relaxed);
+        }
+        let second = second.lock().unwrap().take();
+        if let Some(second) = second.filter(|_| operation == Operation::Write) {
+            let before = sleeps(&thread);
+            drop(second);
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while sleeps(&thread) == before {
+                assert!(Instant::now() < deadline, "the store's thread was not woken");
+                thread::yield_now();
+            }
+        }
+    });
+    assert!(first.as_mut().poll(&mut waker).is_ready());
+    assert_eq!(by_caller(&changes), [Operation::Write]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_synced.load(Ordering::Relaxed) {
+        assert!(Instant::now() < deadline, "nothing was synced");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+type Abandoned = Pin<Box<dyn Future<Output = Result<MissFinishType>> + Send>>;
+
+/// Where the system tells of the store's thread: that which admits a body in a file.
+async fn stores_thread(store: &DiskStorage, io: &FaultyIo) -> PathBuf {
+    let thread = Arc::new(Mutex::new(None));
+    let seen = thread.clone();
+    io.set_plan(move |call| {
+        if call.operation == Operation::Write {
+            *seen.lock().unwrap() = Some(std::fs::read_link("/proc/thread-self").unwrap());
+        }
+        None
+    });
+    put(store, "in a file", &body(600_000, 1)).await.unwrap();
+    let thread = thread.lock().unwrap().take();
+    Path::new("/proc").join(thread.expect("the last write is that of the record"))
+}
+
+/// How many times a thread has gone to sleep.
+fn sleeps(thread: &Path) -> u64 {
+    let status = std::fs::read_to_string(thread.join("status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ struct State {
     writer: Place,
     /// When the writer has something to do by itself.
     due: Option<Instant>,
+    /// When the thread wakes by itself, if it sleeps.
+    alarm: Option<Instant>,
     /// Until then no caller writes itself.
     detour_until: Option<Instant>,
     thread: Option<JoinHandle<()>>,
@@ -146,9 +148,9 @@ impl Queue {
         left.append(&mut state.ops);
         state.ops = left;
         state.writer = Place::Here(writer);
-        let was_due = std::mem::replace(&mut state.due, due);
-        let is_wanted =
-            state.closed || !state.ops.is_empty() || due.is_some_and(|due| due <= now || was_due.is_none());
+        state.due = due;
+        let is_late = due.is_some_and(|due| due <= now || state.alarm.is_none_or(|alarm| due < alarm));
+        let is_wanted = state.closed || !state.ops.is_empty() || is_late;
         drop(state);
         if is_wanted {
             self.changed.notify_one();
@@ -174,6 +176,7 @@ impl Queue {
             if is_here && state.closed {
                 return None;
             }
+            state.alarm = due;
             match due {
                 None => self.changed.wait(&mut state),
                 Some(due) => {
