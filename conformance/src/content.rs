@@ -117,29 +117,29 @@ fn pattern() -> &'static Bytes {
 
 /// How bytes differ from what they should be, in words; `None` if they do not.
 pub(crate) fn difference(expected: &[u8], actual: &[u8]) -> Option<String> {
+    if expected == actual {
+        return None;
+    }
     let common = expected.len().min(actual.len());
     let first = (0..common).find(|&at| expected[at] != actual[at]);
-    match first {
-        Some(at) => Some(format!(
+    Some(match first {
+        Some(at) => format!(
             "{} bytes of which byte {at} is {:#04x} instead of {:#04x}{}",
             actual.len(),
             actual[at],
             expected[at],
             origin(expected, actual, at)
-        )),
-        None if actual.len() < expected.len() => Some(format!(
-            "only the first {} of {} bytes",
-            actual.len(),
-            expected.len()
-        )),
-        None if actual.len() > expected.len() => Some(format!(
+        ),
+        None if actual.len() < expected.len() => {
+            format!("only the first {} of {} bytes", actual.len(), expected.len())
+        }
+        None => format!(
             "{} bytes, {} more than there are{}",
             actual.len(),
             actual.len() - expected.len(),
             origin(expected, actual, common)
-        )),
-        None => None,
-    }
+        ),
+    })
 }
 
 /// Where foreign bytes come from, if they are bytes of the suite.

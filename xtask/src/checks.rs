@@ -12,34 +12,20 @@ pub(crate) fn test() -> Step {
         "clippy",
         "--workspace",
         "--all-targets",
-        "--quiet",
-        "--",
-        "--deny",
-        "warnings",
-    ]))?;
-    // The peers are built for nothing else.
-    run(cargo(&[
-        "clippy",
-        "--package",
-        "forebay-bench",
-        "--all-targets",
         "--features",
-        "peers",
+        "forebay-bench/peers",
         "--quiet",
         "--",
         "--deny",
         "warnings",
     ]))?;
-    run(cargo(&["test", "--workspace", "--no-fail-fast"]))?;
-    let stores = ["--package", "forebay-memory", "--package", "forebay-disk"];
-    run(cargo(
-        &[
-            &["test", "--lib", "--features", "metrics"],
-            &stores[..],
-            &["metrics"],
-        ]
-        .concat(),
-    ))?;
+    run(cargo(&[
+        "test",
+        "--workspace",
+        "--features",
+        "forebay-memory/metrics,forebay-disk/metrics",
+        "--no-fail-fast",
+    ]))?;
     let mut docs = cargo(&["doc", "--workspace", "--all-features", "--no-deps", "--quiet"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     run(docs)?;

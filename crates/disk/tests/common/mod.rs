@@ -13,6 +13,7 @@ use forebay_disk::survey::Survey;
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 pub(crate) fn key(name: &str) -> CacheKey {
@@ -26,18 +27,35 @@ pub(crate) fn meta(tag: &str) -> CacheMeta {
     CacheMeta::new(now + Duration::from_secs(36_000), now, 10, 20, head)
 }
 
-/// A body that differs at every offset and from every other seed.
+/// A body that differs at nearly every offset, and from that of every other seed.
 pub(crate) fn body(len: usize, seed: u64) -> Bytes {
-    let mut state = seed.wrapping_mul(2).wrapping_add(1);
-    let mut out = Vec::with_capacity(len + 8);
+    let pattern = pattern();
+    let mut at = (seed % PATTERN_BYTES as u64 * STRIDE % PATTERN_BYTES as u64) as usize;
+    let mut out = Vec::with_capacity(len);
     while out.len() < len {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        out.extend_from_slice(&(state ^ (state >> 32)).to_le_bytes());
+        let piece = (len - out.len()).min(PATTERN_BYTES - at);
+        out.extend_from_slice(&pattern[at..at + piece]);
+        at = 0;
     }
-    out.truncate(len);
     out.into()
+}
+
+/// Primes, so that no shift by a block, a chunk or a page gives the same bytes.
+const PATTERN_BYTES: usize = 1_048_573;
+const STRIDE: u64 = 7919;
+
+fn pattern() -> &'static [u8] {
+    static PATTERN: OnceLock<Vec<u8>> = OnceLock::new();
+    PATTERN.get_or_init(|| {
+        let mut state = 1_u64;
+        let step = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            Some((state >> 56) as u8)
+        };
+        std::iter::from_fn(step).take(PATTERN_BYTES).collect()
+    })
 }
 
 pub(crate) fn none() -> SpanHandle {

@@ -127,10 +127,12 @@ impl Tree {
     /// Writes bytes into a file; what lies between its end and them is zero.
     pub(super) fn write_bytes(&mut self, id: FileId, at: usize, bytes: &[u8]) {
         let file = self.bytes.entry(id).or_default();
-        if file.len() < at + bytes.len() {
-            file.resize(at + bytes.len(), 0);
+        if file.len() < at {
+            file.resize(at, 0);
         }
-        file[at..at + bytes.len()].copy_from_slice(bytes);
+        let (over, beyond) = bytes.split_at(bytes.len().min(file.len() - at));
+        file[at..at + over.len()].copy_from_slice(over);
+        file.extend_from_slice(beyond);
     }
 
     pub(super) fn set_len(&mut self, id: FileId, len_bytes: usize) {
