@@ -292,5 +292,8 @@ async fn whatever_was_finished_outlives_a_kill_and_nothing_else_does() {
         if let Err(what) = site.check(&begun).await {
             panic!("round {round} of FOREBAY_CRASH_SEED={seed}: {what}");
         }
+        if (round + 1) % 100 == 0 {
+            println!("{} of {rounds} kills survived", round + 1);
+        }
     }
 }
