@@ -126,11 +126,6 @@ impl Segment {
         allocated.saturating_sub(self.log_and_footer_bytes())
     }
 
-    /// What its records and body files take, without what comes on top: one that goes for another has about as much.
-    pub(crate) fn content_bytes(&self) -> u64 {
-        self.log_bytes.load(Ordering::Acquire) + self.bodies_bytes.load(Ordering::Acquire)
-    }
-
     /// What the segment occupies on disk, the footer to come included.
     pub(crate) fn footprint_bytes(&self) -> u64 {
         self.written_bytes() + self.unwritten_bytes()

@@ -48,7 +48,7 @@ impl Writer {
         let next_bytes = self
             .active
             .as_ref()
-            .map_or(0, |active| active.segment.content_bytes());
+            .map_or(0, |active| active.segment.written_bytes());
         (self.recycle.wants_log, self.recycle.wants_bodies) = (true, true);
         while self.room_bytes() + self.store.spares.total_bytes() < next_bytes
             && !self.full.evicting
