@@ -339,37 +339,6 @@ async fn a_purge_that_the_disk_fails_is_one_for_this_process_all_the_same() {
 }
 
 #[tokio::test]
-async fn where_the_store_is_full_callers_write_as_well() {
-    attempts(fills_of_a_full_store).await;
-}
-
-async fn fills_of_a_full_store() -> Result<(), String> {
-    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
-    let store = begun(dir.path(), &io, Sync::Never).await;
-    let fill = async |number: u64| put(&store, &format!("k{number}"), &body(1_000, number)).await;
-    let mut number = 0;
-    while store.stats().evicted_segments == 0 {
-        fill(number).await.unwrap();
-        number += 1;
-    }
-    let changes = watch(&io, |_| {});
-    for number in number..2 * number {
-        fill(number).await.unwrap();
-    }
-    let evicted = store.stats().evicted_segments;
-    let (by_caller, by_others) = (by_caller(&changes).len(), by_others(&changes));
-    let changes = changes.lock().unwrap();
-    let begun = changes.iter().filter(|(_, what)| *what == Operation::Create);
-    let begun = begun.count() as u64;
-    match by_others * 20 < by_caller && begun * 4 < evicted {
-        true => Ok(()),
-        false => Err(format!(
-            "{by_caller} by the caller, {by_others} by others; {begun} new logs, {evicted} evicted"
-        )),
-    }
-}
-
-#[tokio::test]
 async fn on_a_disk_that_was_full_lately_no_caller_writes() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = begun(dir.path(), &io, Sync::Never).await;

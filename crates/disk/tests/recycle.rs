@@ -58,6 +58,35 @@ async fn a_full_store_goes_on_in_the_files_that_it_has() {
     assert!(found(&store, 1000).await.contains(&999));
 }
 
+/// The footer of a segment of small entries counts: else each went a little later than when its log is of use.
+#[tokio::test]
+async fn a_full_store_of_small_entries_makes_no_new_logs() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = DiskOptions::new(dir.path().join("store"))
+        .capacity_bytes(16 << 20)
+        .sync(Sync::Never)
+        .io(io.clone())
+        .open()
+        .unwrap();
+    let fill = async |number: u64| put(&store, &format!("k{number}"), &body(1_000, number)).await;
+    let mut until = 0;
+    while store.stats().evicted_segments == 0 {
+        fill(until).await.unwrap();
+        until += 1;
+    }
+    let made = Arc::new(Mutex::new(0));
+    let count = made.clone();
+    io.set_plan(move |call| {
+        *count.lock().unwrap() += u64::from(call.operation == Operation::Create);
+        None
+    });
+    for number in until..2 * until {
+        fill(number).await.unwrap();
+    }
+    let (made, evicted) = (*made.lock().unwrap(), store.stats().evicted_segments);
+    assert!(made * 4 < evicted, "{made} new logs, {evicted} segments evicted");
+}
+
 #[tokio::test]
 async fn what_a_killed_store_had_is_found_in_logs_that_were_taken_over() {
     let dir = tempfile::tempdir().unwrap();
