@@ -12,6 +12,7 @@ use bytes::Bytes;
 use forebay_core::{CacheEntryId, Error, ErrorKind, HandleMiss, HashBinary, MissFinishType, Result};
 use forebay_live::LiveGuard;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A body goes to its file in writes of a little more than this; one that ends before is written at once.
 const SPILL_BYTES: u64 = 1 << 20;
@@ -53,11 +54,9 @@ struct Held {
 
 impl Held {
     fn set(&mut self, bytes: u64) {
-        self.store.counters.held_bytes.add(bytes);
-        self.store
-            .counters
-            .held_bytes
-            .sub(std::mem::replace(&mut self.bytes, bytes));
+        let total = &self.store.counters.held_bytes;
+        total.fetch_add(bytes, Ordering::Relaxed);
+        total.fetch_sub(std::mem::replace(&mut self.bytes, bytes), Ordering::Relaxed);
     }
 }
 
@@ -125,7 +124,7 @@ impl DiskMiss {
 
     /// Whether so many bytes more may be held.
     fn check_held(&mut self, bytes: u64) -> Result<()> {
-        let held = self.store.counters.held_bytes.get();
+        let held = self.store.counters.held_bytes.load(Ordering::Relaxed);
         let budget = self.store.options.in_flight_bytes;
         match self.lost.take() {
             Some(lost) if held + bytes > budget => Err(lost),
@@ -140,7 +139,7 @@ impl DiskMiss {
     }
 
     fn under_pressure(&self) -> bool {
-        self.store.counters.held_bytes.get() > self.store.options.in_flight_bytes / 2
+        self.store.counters.held_bytes.load(Ordering::Relaxed) > self.store.options.in_flight_bytes / 2
     }
 
     fn spill_at(&self) -> u64 {

@@ -1,5 +1,6 @@
 //! What a store counts.
 
+use forebay_live::Counter;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One moment of a store. Counters begin at 0 when it is opened; what is there now are the first nine fields.
@@ -66,11 +67,16 @@ macro_rules! counters {
     ($($name:ident),*) => {
         /// The counters of a store.
         #[derive(Debug, Default)]
-        pub(crate) struct Counters { $(pub(crate) $name: Counter),* }
+        pub(crate) struct Counters {
+            /// One number: each write looks at it.
+            pub(crate) held_bytes: AtomicU64,
+            $(pub(crate) $name: Counter),*
+        }
 
         impl Counters {
             pub(crate) fn fill(&self, stats: &mut DiskStats) {
-                $(stats.$name = self.$name.0.load(Ordering::Relaxed);)*
+                stats.held_bytes = self.held_bytes.load(Ordering::Relaxed);
+                $(stats.$name = self.$name.get();)*
             }
         }
     };
@@ -78,7 +84,6 @@ macro_rules! counters {
 
 counters!(
     open_handlers,
-    held_bytes,
     hits,
     misses,
     admitted,
@@ -98,20 +103,3 @@ counters!(
     fallback_reads,
     memory_tier_reads
 );
-
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn add(&self, amount: u64) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
-    }
-
-    pub(crate) fn sub(&self, amount: u64) {
-        self.0.fetch_sub(amount, Ordering::Relaxed);
-    }
-}

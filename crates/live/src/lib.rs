@@ -1,4 +1,5 @@
-//! Writes in progress: what every streaming backend needs, and needs to get right only once.
+//! Writes in progress: what every streaming backend needs, and needs to get right only once. Also the [`Counter`] that
+//! backends count by.
 //!
 //! A backend keeps one [`LiveWrites`] registry. [`LiveWrites::begin`] registers a write and returns a [`LiveGuard`],
 //! which the backend's miss handler owns. Whoever finds the write, by key or by tag, reads it through a [`Follower`].
@@ -26,10 +27,12 @@
 //! ```
 
 mod body;
+mod counter;
 mod follower;
 mod registry;
 
 pub use body::LiveBody;
+pub use counter::Counter;
 pub use follower::{Follower, Next};
 pub use registry::{KeyWrites, LiveGuard, LiveWrite, LiveWrites};
 

@@ -1,7 +1,6 @@
 //! Writing one entry.
 
 use crate::entry::Entry;
-use crate::stats::add;
 use crate::storage::Shared;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,7 +25,10 @@ const CHUNK_OVERHEAD_BYTES: u64 = 96;
 impl Miss {
     pub(crate) fn new(shared: Arc<Shared>, write: LiveGuard<()>, encoded_meta: Vec<u8>) -> Self {
         let in_flight_bytes = (write.meta().weight_bytes() + encoded_meta.len()) as u64;
-        add(&shared.counters.in_flight_bytes, in_flight_bytes);
+        shared
+            .counters
+            .in_flight_bytes
+            .fetch_add(in_flight_bytes, Ordering::Relaxed);
         Miss {
             shared,
             write,
@@ -77,14 +79,14 @@ impl Miss {
             if !self.write.is_purged() {
                 let mut replaced = entries.contains_key(&key).then_some(key);
                 entries.insert_with_lifecycle(key, entry, &mut replaced);
-                add(&self.shared.counters.admitted, 1);
+                self.shared.counters.admitted.add(1);
             }
         });
         Ok(weight_bytes)
     }
 
     fn refused(&self, error: Box<forebay_core::Error>) -> Box<forebay_core::Error> {
-        add(&self.shared.counters.refused, 1);
+        self.shared.counters.refused.add(1);
         self.write.body().abort();
         error
     }

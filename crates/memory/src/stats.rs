@@ -2,9 +2,11 @@
 
 use crate::entry::Entry;
 use forebay_core::HashBinary;
+use forebay_live::Counter;
 use quick_cache::Lifecycle;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use thread_local::ThreadLocal;
 
 /// The state of a [`MemoryStorage`](crate::MemoryStorage) and what it has done since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,22 +42,15 @@ pub struct MemoryStats {
 
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// Looked at by each write: no counter of parts.
     pub(crate) in_flight_bytes: AtomicU64,
-    pub(crate) hits: AtomicU64,
-    pub(crate) stream_hits: AtomicU64,
-    pub(crate) misses: AtomicU64,
-    pub(crate) admitted: AtomicU64,
-    pub(crate) evicted: AtomicU64,
-    pub(crate) evicted_bytes: AtomicU64,
-    pub(crate) refused: AtomicU64,
-}
-
-pub(crate) fn add(counter: &AtomicU64, count: u64) {
-    counter.fetch_add(count, Ordering::Relaxed);
-}
-
-pub(crate) fn get(counter: &AtomicU64) -> u64 {
-    counter.load(Ordering::Relaxed)
+    pub(crate) hits: Counter,
+    pub(crate) stream_hits: Counter,
+    pub(crate) misses: Counter,
+    pub(crate) admitted: Counter,
+    pub(crate) evicted: Counter,
+    pub(crate) evicted_bytes: Counter,
+    pub(crate) refused: Counter,
 }
 
 /// Counts what the cache evicts.
@@ -71,25 +66,33 @@ impl Lifecycle<HashBinary, Entry> for CountEvictions {
             *replaced = None;
             return;
         }
-        add(&self.0.evicted, 1);
-        add(&self.0.evicted_bytes, entry.weight_bytes() as u64);
+        self.0.evicted.add(1);
+        self.0.evicted_bytes.add(entry.weight_bytes() as u64);
     }
 }
 
-/// Counts the open hit handlers: each holds a reference.
+/// Counts the open hit handlers: each holds a reference, to what belongs to the thread that opened it.
 #[derive(Debug, Default)]
-pub(crate) struct OpenHandlers(Arc<()>);
+pub(crate) struct OpenHandlers(ThreadLocal<Arc<OfThread>>);
+
+/// Far from all else that threads write to.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct OfThread;
 
 impl OpenHandlers {
     pub(crate) fn open(&self) -> OpenHandler {
-        OpenHandler(self.0.clone())
+        OpenHandler(self.0.get_or_default().clone())
     }
 
     pub(crate) fn count(&self) -> u64 {
-        Arc::strong_count(&self.0) as u64 - 1
+        let of_threads = self.0.iter();
+        of_threads
+            .map(|thread| Arc::strong_count(thread) as u64 - 1)
+            .sum()
     }
 }
 
 /// An open hit handler, for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct OpenHandler(#[expect(dead_code, reason = "is counted")] Arc<()>);
+pub(crate) struct OpenHandler(#[expect(dead_code, reason = "is counted")] Arc<OfThread>);

@@ -4,7 +4,7 @@ use crate::entry::{ByWeight, Entry};
 use crate::hit::{StoredHit, StreamHit};
 use crate::miss::Miss;
 use crate::options::Limits;
-use crate::stats::{CountEvictions, Counters, MemoryStats, OpenHandlers, add, get};
+use crate::stats::{CountEvictions, Counters, MemoryStats, OpenHandlers};
 use async_trait::async_trait;
 use forebay_core::{
     CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HashBinary, HitHandler, MissHandler,
@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, OptionsBuilder};
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// A storage in memory, bounded in bytes, streaming and seekable. Made by [`MemoryOptions`](crate::MemoryOptions).
@@ -88,27 +88,27 @@ impl MemoryStorage {
             resident_bytes: entries.weight(),
             capacity_bytes: limits.capacity_bytes,
             live_writes: writes.len() as u64,
-            in_flight_bytes: get(&counters.in_flight_bytes),
+            in_flight_bytes: counters.in_flight_bytes.load(Ordering::Relaxed),
             open_handlers: open_handlers.count(),
-            hits: get(&counters.hits),
-            stream_hits: get(&counters.stream_hits),
-            misses: get(&counters.misses),
-            admitted: get(&counters.admitted),
-            evicted: get(&counters.evicted),
-            evicted_bytes: get(&counters.evicted_bytes),
-            refused: get(&counters.refused),
+            hits: counters.hits.get(),
+            stream_hits: counters.stream_hits.get(),
+            misses: counters.misses.get(),
+            admitted: counters.admitted.get(),
+            evicted: counters.evicted.get(),
+            evicted_bytes: counters.evicted_bytes.get(),
+            refused: counters.refused.get(),
         }
     }
 
     fn stream_hit(&self, write: Arc<LiveWrite<()>>) -> (CacheMeta, HitHandler) {
-        add(&self.shared.counters.stream_hits, 1);
+        self.shared.counters.stream_hits.add(1);
         let meta = write.meta().clone();
         let open = self.shared.open_handlers.open();
         (meta, Box::new(StreamHit::new(Follower::new(write), open)))
     }
 
     fn stored_hit(&self, key: HashBinary, mut entry: Entry) -> (CacheMeta, HitHandler) {
-        add(&self.shared.counters.hits, 1);
+        self.shared.counters.hits.add(1);
         if let Some(in_one_piece) = entry.found() {
             self.replace_clone(key, &entry, &in_one_piece);
             entry = in_one_piece;
@@ -188,7 +188,7 @@ impl Storage for MemoryStorage {
         match self.shared.entries.get(&key) {
             Some(entry) => Ok(Some(self.stored_hit(key, entry))),
             None => {
-                add(&self.shared.counters.misses, 1);
+                self.shared.counters.misses.add(1);
                 Ok(None)
             }
         }
@@ -219,22 +219,19 @@ impl Storage for MemoryStorage {
             ..
         } = self.shared.limits;
         let counters = &self.shared.counters;
-        let encoded = meta.encode().inspect_err(|_| add(&counters.refused, 1))?;
-        let held = get(&counters.in_flight_bytes);
+        let encoded = meta.encode().inspect_err(|_| counters.refused.add(1))?;
+        let held = counters.in_flight_bytes.load(Ordering::Relaxed);
         let meta_bytes = meta.weight_bytes();
         let refusal = if held >= in_flight_bytes {
             format!("writes in progress hold {held} bytes of {in_flight_bytes}")
         } else if meta_bytes as u64 > max_object_bytes {
             format!("a meta of {meta_bytes} bytes; the largest object is {max_object_bytes}")
         } else {
-            let id = self
-                .shared
-                .next_id
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
             let write = self.shared.writes.begin(key.combined_bin(), id, meta.clone(), ());
             return Ok(Box::new(Miss::new(self.shared.clone(), write, encoded)));
         };
-        add(&self.shared.counters.refused, 1);
+        self.shared.counters.refused.add(1);
         Err(ErrorKind::Refused.error(refusal))
     }
 
