@@ -15,8 +15,10 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-/// What is held back at most, in bytes: most heads, and about what a packet takes.
-const HELD_BYTES_MAX: usize = 1460;
+/// What is held back at most, in bytes: a head, and what pingora read of the body with the origin's head (4 KiB with that).
+const HELD_BYTES_MAX: usize = 5 << 10;
+/// A larger buffer is not kept by a connection that holds nothing: most are idle.
+const KEPT_BYTES_MAX: usize = 2 << 10;
 
 /// A connection over which small writes wait for the next one.
 ///
@@ -24,6 +26,8 @@ const HELD_BYTES_MAX: usize = 1460;
 /// wake-up of the client, and they are most of what a small hit costs. So what is small is held back until it is flushed,
 /// or until more comes: then both go out in one call, the latter without a copy. Whoever turns to reading waits for the
 /// client, who may wait for what is held: that is sent first.
+///
+/// The body of a fill begins with what came in one read with the origin's head: that small part goes with what follows it.
 #[derive(Debug)]
 pub(crate) struct Gathering {
     inner: Stream,
@@ -52,6 +56,9 @@ impl Gathering {
             return Err(io::ErrorKind::WriteZero.into());
         }
         self.held.drain(..sent_bytes);
+        if self.held.is_empty() && self.held.capacity() > KEPT_BYTES_MAX {
+            self.held = Vec::new();
+        }
         Ok(())
     }
 }
@@ -181,7 +188,22 @@ mod tests {
     #[tokio::test]
     async fn what_is_written_arrives_in_order_whatever_its_sizes() {
         let (mut server, mut client) = pair().await;
-        let sizes = [1, 400, 1459, 1460, 1461, 0, 300, 1 << 20, 7, 2000, 5];
+        const MAX: usize = HELD_BYTES_MAX;
+        let sizes = [
+            1,
+            400,
+            MAX - 1,
+            MAX,
+            MAX + 1,
+            0,
+            300,
+            1 << 20,
+            7,
+            2000,
+            5,
+            4000,
+            900,
+        ];
         let written: Vec<Vec<u8>> = sizes.iter().map(|len| bytes(*len, *len)).collect();
         let whole = written.concat();
         let sending = async {
@@ -194,6 +216,17 @@ mod tests {
         let (_, read) = tokio::join!(sending, client.read_to_end(&mut arrived));
         read.unwrap();
         assert!(arrived == whole, "{} bytes of {}", arrived.len(), whole.len());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_holds_nothing_keeps_no_large_buffer() {
+        let (mut server, _client) = pair().await;
+        for size in [HELD_BYTES_MAX, HELD_BYTES_MAX + 1] {
+            server.write_all(&bytes(600, 0)).await.unwrap();
+            server.write_all(&bytes(size, 1)).await.unwrap();
+            server.flush().await.unwrap();
+            assert!(server.held.is_empty() && server.held.capacity() <= KEPT_BYTES_MAX);
+        }
     }
 
     #[tokio::test]
