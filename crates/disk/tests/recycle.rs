@@ -87,6 +87,40 @@ async fn a_full_store_of_small_entries_makes_no_new_logs() {
     assert!(made * 4 < evicted, "{made} new logs, {evicted} segments evicted");
 }
 
+/// The room for a record must not come from the body files that wait for the next bodies: none would ever be taken over.
+#[tokio::test]
+async fn a_full_store_of_large_entries_makes_few_new_body_files() {
+    // At once, and in several writes.
+    for len_bytes in [300_000, 3_000_000] {
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        let store = DiskOptions::new(dir.path().join("store"))
+            .capacity_bytes(48 << 20)
+            .io(io.clone())
+            .open()
+            .unwrap();
+        let fill = async |number: usize| put(&store, &format!("k{number}"), &body(len_bytes, 0)).await;
+        let fills = 2 * (48 << 20) / len_bytes;
+        for number in 0..fills {
+            fill(number).await.unwrap();
+        }
+        let taken_over = Arc::new(Mutex::new(0));
+        let count = taken_over.clone();
+        io.set_plan(move |call| {
+            let is_body = call.path.extension().is_some_and(|extension| extension == "body");
+            *count.lock().unwrap() += usize::from(is_body && call.operation == Operation::Rename);
+            None
+        });
+        for number in fills..2 * fills {
+            fill(number).await.unwrap();
+        }
+        let taken_over = *taken_over.lock().unwrap();
+        assert!(
+            taken_over * 3 > fills,
+            "{taken_over} body files taken over for {fills} bodies of {len_bytes} bytes"
+        );
+    }
+}
+
 #[tokio::test]
 async fn what_a_killed_store_had_is_found_in_logs_that_were_taken_over() {
     let dir = tempfile::tempdir().unwrap();

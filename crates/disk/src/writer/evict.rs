@@ -23,10 +23,11 @@ const SEGMENTS_MAX: usize = 256;
 const MERGED_MAX: usize = 4;
 
 impl Writer {
-    /// Evicts until so many bytes more fit into the capacity: of the log, and of body files.
+    /// Evicts until so many bytes more fit into the capacity: of the log, and of body files. Spare files that are not ready
+    /// yet stay: were each record to take one, they would never become enough to be made ready.
     pub(super) fn make_room(&mut self, log_bytes: u64, bodies_bytes: u64) -> Result<()> {
         while !self.fits(log_bytes, bodies_bytes) {
-            if !self.drop_spare() {
+            if self.store.spares.take_longest().is_none() {
                 self.evict_for(log_bytes.saturating_add(bodies_bytes))?;
             }
         }
@@ -46,10 +47,7 @@ impl Writer {
                 drop(too_short);
                 continue;
             }
-            self.recycle.wants_bodies = true;
-            let evicted = self.evict_for(bytes);
-            self.recycle.wants_bodies = false;
-            evicted?;
+            self.evict_for(bytes)?;
         }
     }
 
@@ -60,10 +58,13 @@ impl Writer {
             <= self.capacity_bytes()
     }
 
-    /// Evicts a segment, since there is no room for so many bytes.
+    /// Evicts a segment, since there is no room for so many bytes; it leaves its body files.
     fn evict_for(&mut self, bytes: u64) -> Result<()> {
         self.flush();
-        match self.evict_next(Keep::Read) {
+        self.recycle.wants_bodies = true;
+        let evicted = self.evict_next(Keep::Read);
+        self.recycle.wants_bodies = false;
+        match evicted {
             Ok(true) => Ok(()),
             Ok(false) if self.drop_spare() => Ok(()),
             Ok(false) => {
