@@ -1,27 +1,25 @@
 //! What a caller may do itself: one write of a record to the end of a log that is open and has room for it. Whatever may wait
 //! for the disk longer than such a write does is left to the store's thread.
 
-use super::{Change, CommitBody, Op, Writer};
+use super::{Change, Op, Writer};
 use crate::format::record::{ALIGN, HEAD_BYTES_MAX};
 use crate::index::Slot;
 use crate::options::Sync;
 use crate::read::slot_range;
 use crate::ring::Ring;
 
-/// Entries with no more of a body than this are admitted by a caller. To write a longer one is most of the work, and the store's thread
-/// does that on another processor than a caller that has more to do.
+/// Of entries that come together, those with no more of a body than this in their records are admitted by a caller. To write
+/// longer ones is most of the work, and the store's thread does that on another processor than a caller that has more to do.
 const BODY_BYTES_MAX: u64 = 16 << 10;
 /// So many operations at most are done by a caller at a time.
 pub(super) const OPS_MAX: usize = 64;
 
 impl Op {
-    /// Whether it may be one that its caller does.
-    pub(super) fn may_be_short(&self) -> bool {
+    /// Whether it may be one that a caller does, alone or with others.
+    pub(super) fn may_be_short(&self, is_alone: bool) -> bool {
         match self {
             Op::Purge { .. } | Op::Rewrite { .. } | Op::Reserve { .. } => true,
-            Op::Commit(commit) => {
-                matches!(commit.body, CommitBody::Inline { .. }) && commit.body_len <= BODY_BYTES_MAX
-            }
+            Op::Commit(commit) => is_alone || commit.inline_bytes() <= BODY_BYTES_MAX,
             Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
         }
     }
@@ -74,8 +72,10 @@ impl Writer {
             },
             Op::Reserve { bytes, .. } => self.fits(0, *bytes),
             Op::Commit(commit) => {
-                let record_bytes = HEAD_BYTES_MAX + commit.meta.len() + commit.body_len as usize + 2 * ALIGN;
+                let record_bytes =
+                    HEAD_BYTES_MAX + commit.meta.len() + commit.inline_bytes() as usize + 2 * ALIGN;
                 self.has_pages(record_bytes as u64)
+                    && !commit.leaves_a_file()
                     && self.store.index.len() < self.store.options.entries_max()
                     && match self.store.index.get(commit.guard.key()) {
                         Some(slot) => self.appends_shortly(record_bytes, slot),

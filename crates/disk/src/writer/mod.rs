@@ -89,6 +89,21 @@ pub(crate) struct Commit {
     pub(crate) reply: Reply<usize>,
 }
 
+impl Commit {
+    /// How much of the body its record has.
+    fn inline_bytes(&self) -> u64 {
+        match self.body {
+            CommitBody::Inline { .. } => self.body_len,
+            CommitBody::File { .. } => 0,
+        }
+    }
+
+    /// Whether it has a file that is not to be kept.
+    fn leaves_a_file(&self) -> bool {
+        matches!(self.body, CommitBody::File { .. }) && self.guard.is_purged()
+    }
+}
+
 /// Where the body of an entry to admit is.
 pub(crate) enum CommitBody {
     Inline { chunks: Vec<Bytes>, table: Vec<u64> },
@@ -279,6 +294,7 @@ impl Writer {
     fn work(&mut self, ops: Vec<Op>) {
         self.cut_again();
         self.pay_owed();
+        self.make_pages_ahead(); // those that a caller has left to be made
         for op in ops {
             self.handle(op);
             if self.batch.len_bytes >= BATCH_BYTES_MAX {

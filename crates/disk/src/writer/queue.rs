@@ -84,7 +84,8 @@ impl Queue {
 
     /// Does what has queued up, where all of it may be short and nobody works with the writer; whether the thread is to be woken.
     fn help(&self, mut state: MutexGuard<'_, State>) -> bool {
-        let may_be_short = state.ops.len() <= OPS_MAX && state.ops.iter().all(Op::may_be_short);
+        let is_alone = state.ops.len() == 1;
+        let may_be_short = state.ops.len() <= OPS_MAX && state.ops.iter().all(|op| op.may_be_short(is_alone));
         let now = Instant::now();
         if state.ops.is_empty() {
             return false;
