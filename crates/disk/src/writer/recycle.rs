@@ -45,13 +45,15 @@ struct Retired {
 impl Writer {
     /// Before the full active segment is sealed: where there is no room for another, one goes now, and leaves its files.
     pub(super) fn retire_oldest(&mut self) {
+        if self.full.evicting {
+            return; // what outlives a segment has filled another: what the first leaves is settled
+        }
         let next_bytes = self
             .active
             .as_ref()
             .map_or(0, |active| active.segment.written_bytes());
         (self.recycle.wants_log, self.recycle.wants_bodies) = (true, true);
         while self.room_bytes() + self.store.spares.total_bytes() < next_bytes
-            && !self.full.evicting
             && self.store.segments.len() >= SEGMENTS_MIN
         {
             if let Err(error) = self.evict_next(Keep::Read) {
