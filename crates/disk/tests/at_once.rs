@@ -131,6 +131,12 @@ async fn short_changes() -> Result<(), String> {
     exactly_one("small entries that come together")?;
     put(&store, "large", &body(30_000, 2)).await.unwrap();
     exactly_one("an entry that comes alone")?;
+    put(&store, "in a file", &body(600_000, 2)).await.unwrap();
+    let own = by_caller(&changes);
+    changes.lock().unwrap().clear();
+    if own != [Operation::Write] {
+        return Err(format!("the record of a body file: {own:?} by the caller"));
+    }
 
     put_together(&store, ["larger", "yet larger", "largest"], 30_000).await;
     match by_caller(&changes)[..] {
@@ -177,6 +183,15 @@ async fn whatever_may_take_long_is_left_to_other_threads() {
     assert!(purge(&store, "large").await);
     assert_eq!(by_caller(&changes), [], "the removal of a body file");
     assert!(by_others(&changes) > 0);
+
+    let purged = written(&store, "purged", 600_000).await;
+    assert!(purge(&store, "purged").await);
+    purged.finish().await.unwrap();
+    assert_eq!(
+        by_caller(&changes),
+        [],
+        "the removal of one that is purged meanwhile"
+    );
 
     for number in 0..500 {
         put(&store, "c", &body(40_000, number)).await.unwrap();
