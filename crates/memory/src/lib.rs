@@ -33,6 +33,7 @@ mod hit;
 mod metrics;
 mod miss;
 mod options;
+mod reader;
 mod stats;
 mod storage;
 
