@@ -20,6 +20,7 @@
 //! | Requests that it cannot parse are answered before any filter. | Left so: these 400s are the only responses without `Cache-Status`. |
 
 pub mod admin;
+mod connection;
 pub mod flags;
 mod gathering;
 pub mod metrics;

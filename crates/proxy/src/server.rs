@@ -1,15 +1,11 @@
 //! Runs the proxy: binds before anything else, accepts, and drains at SIGTERM.
 
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{error, warn};
 use pingora_core::apps::{HttpServerOptions, ServerApp};
-use pingora_core::protocols::Stream;
-use pingora_core::protocols::l4::stream::Stream as TcpStream;
-use pingora_core::protocols::{GetSocketDigest, SocketDigest};
 use pingora_core::server::ShutdownWatch;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::http_proxy;
@@ -18,8 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
+use crate::connection;
 use crate::flags::{Config, StoreConfig};
-use crate::gathering::Gathering;
 use crate::metrics::Metrics;
 use crate::proxy::CachingProxy;
 use crate::store::Store;
@@ -144,7 +140,7 @@ where
             Ok((socket, peer)) => {
                 let (app, shutdown) = (app.clone(), shutdown.clone());
                 tokio::spawn(async move {
-                    let mut next = Some(stream(socket, peer));
+                    let mut next = Some(connection::stream(socket, peer));
                     while let Some(stream) = next {
                         next = app.process_new(stream, &shutdown).await;
                     }
@@ -158,18 +154,6 @@ where
     }
     drop(listener);
     app.cleanup().await;
-}
-
-/// A connection as pingora takes it, with the peer's address, which PURGE is judged by.
-fn stream(socket: tokio::net::TcpStream, peer: SocketAddr) -> Stream {
-    if let Err(e) = socket.set_nodelay(true) {
-        warn!("cannot set TCP_NODELAY: {e}");
-    }
-    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-    let _ = digest.peer_addr.set(Some(peer.into())); // new, so it is not set yet
-    let mut stream = TcpStream::from(socket);
-    stream.set_socket_digest(digest);
-    Box::new(Gathering::new(stream))
 }
 
 /// Waits until no request is open, at most as long as the grace period.
