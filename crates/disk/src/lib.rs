@@ -28,6 +28,7 @@
 
 mod admission;
 mod buffers;
+mod detour;
 mod follow;
 mod format;
 #[cfg(any(test, feature = "fuzzing"))]

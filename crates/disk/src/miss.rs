@@ -13,9 +13,13 @@ use forebay_core::{CacheEntryId, Error, ErrorKind, HandleMiss, HashBinary, MissF
 use forebay_live::LiveGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-/// A body goes to its file in writes of a little more than this; one that ends before is written at once.
+/// A body that has grown beyond this goes to a file; one that ends before is written at once.
 const SPILL_BYTES: u64 = 1 << 20;
+/// Then who writes alone appends to the file by itself, in writes of a little more than this: what has just come is in the
+/// cache of its processor, and there is nothing else to do meanwhile.
+const OWN_WRITE_BYTES: u64 = 128 << 10;
 /// So much room on disk a body that has outgrown memory takes at a time, where the capacity is large: asking for it is a
 /// wait for the writer.
 const RESERVE_BYTES: u64 = 16 << 20;
@@ -143,11 +147,16 @@ impl DiskMiss {
     }
 
     fn spill_at(&self) -> u64 {
-        if self.under_pressure() {
-            BLOCK_BYTES as u64
-        } else {
-            SPILL_BYTES
+        match self.under_pressure() {
+            true => BLOCK_BYTES as u64,
+            false if self.writes_itself() => OWN_WRITE_BYTES,
+            false => SPILL_BYTES,
         }
+    }
+
+    /// Whether what follows may be written without a thread of the store's.
+    fn writes_itself(&self) -> bool {
+        self.spill.is_some() && self.store.live.len() == 1 && !self.store.queue.detour.is_on(Instant::now())
     }
 
     fn count_held(&mut self) {
@@ -195,14 +204,21 @@ impl DiskMiss {
             chunks,
             whole,
         });
+        let mut by_itself = whole.is_none() && self.writes_itself();
         loop {
             let (step, nothing) = (step.clone(), self.store.reserve(0));
             let (spill, spare) = (self.spill.take(), spare.take());
-            let done = self
-                .store
-                .pool
-                .run(move || step.take(spill, spare, nothing))
-                .await;
+            let done = if std::mem::take(&mut by_itself) {
+                let begun = Instant::now();
+                let done = step.take(spill, spare, nothing);
+                self.store.queue.detour.written(begun);
+                Ok(done)
+            } else {
+                self.store
+                    .pool
+                    .run(move || step.take(spill, spare, nothing))
+                    .await
+            };
             let result = done.and_then(|(mut spill, result)| {
                 if let Some(spill) = &mut spill {
                     room.take().into_iter().for_each(|room| spill.add_room(room));

@@ -356,6 +356,52 @@ async fn slow_changes() -> Result<(), String> {
 }
 
 #[tokio::test]
+async fn a_body_that_has_its_file_is_appended_to_by_its_writer() {
+    attempts(|| streamed(Duration::ZERO, |own| own >= 10)).await;
+}
+
+#[tokio::test]
+async fn after_an_append_that_took_long_threads_of_the_store_write_the_body() {
+    attempts(|| streamed(Duration::from_millis(30), |own| own == 1)).await;
+}
+
+/// Streams a body in, and says how many writes its writer made after its file was there, each of which takes so long.
+async fn streamed(write_takes: Duration, is_right: impl Fn(usize) -> bool) -> Result<(), String> {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = begun(dir.path(), &io, Sync::Never).await;
+    let whole = body(3 << 20, 4);
+    let miss = store
+        .get_miss_handler(&key("streamed"), &meta("streamed"), &none())
+        .await;
+    let mut miss = miss.unwrap();
+    let mut pieces = whole.chunks(64 << 10).map(|piece| whole.slice_ref(piece));
+    let first = watch(&io, |_| {});
+    while by_others(&first) == 0 {
+        miss.write_body(pieces.next().expect("it grows beyond memory"), false)
+            .await
+            .unwrap();
+    }
+    let own = by_caller(&first);
+    let changes = watch(&io, move |operation| {
+        if operation == Operation::Write {
+            thread::sleep(write_takes);
+        }
+    });
+    for piece in pieces {
+        miss.write_body(piece, false).await.unwrap();
+    }
+    let later = by_caller(&changes);
+    io.heal();
+    miss.finish().await.unwrap();
+    assert_eq!(get(&store, "streamed").await.unwrap(), whole);
+    let are_writes = later.iter().all(|operation| *operation == Operation::Write);
+    match own.is_empty() && are_writes && is_right(later.len()) {
+        true => Ok(()),
+        false => Err(format!("{own:?} to make the file, then {later:?}")),
+    }
+}
+
+#[tokio::test]
 async fn a_purge_that_the_disk_fails_is_one_for_this_process_all_the_same() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = begun(dir.path(), &io, Sync::Never).await;

@@ -2,22 +2,19 @@
 
 use super::at_once::OPS_MAX;
 use super::{Op, Writer};
+use crate::detour::Detour;
 use forebay_core::{ErrorKind, Result};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// A caller's own write that takes longer has waited for the disk: it holds up whatever else its thread serves.
-const SLOW: Duration = Duration::from_millis(10);
-/// So long the store's thread makes all writes after that.
-const DETOUR: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 /// Operations in the order in which they came, and the writer while nobody works with it. Each operation has a caller that
 /// waits, which bounds them.
 #[derive(Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
+    pub(crate) detour: Detour,
     changed: Condvar,
 }
 
@@ -29,8 +26,6 @@ struct State {
     due: Option<Instant>,
     /// When the thread wakes by itself, if it sleeps.
     alarm: Option<Instant>,
-    /// Until then no caller writes itself.
-    detour_until: Option<Instant>,
     thread: Option<JoinHandle<()>>,
     closed: bool,
 }
@@ -90,7 +85,7 @@ impl Queue {
         if state.ops.is_empty() {
             return false;
         }
-        if !may_be_short || state.detour_until.is_some_and(|until| now < until) {
+        if !may_be_short || self.detour.is_on(now) {
             return true;
         }
         let Some(writer) = state.writer.take() else {
@@ -138,14 +133,11 @@ impl Queue {
         let mut left = work(&mut writer);
         std::mem::forget(lost);
         let due = writer.sync_due();
+        if let Some(begun) = begun.filter(|_| left.is_empty()) {
+            self.detour.written(begun);
+        }
         let now = Instant::now();
         let mut state = self.state.lock();
-        if let Some(begun) = begun
-            && left.is_empty()
-            && now - begun > SLOW
-        {
-            state.detour_until = Some(now + DETOUR);
-        }
         left.append(&mut state.ops);
         state.ops = left;
         state.writer = Place::Here(writer);
