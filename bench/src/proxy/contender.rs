@@ -24,6 +24,8 @@ pub(super) enum Kind {
     MemCache,
     /// `forebay-proxy` over a storage that keeps nothing.
     Nothing,
+    /// `forebay-proxy` over a storage that has one response.
+    One,
     /// `forebay-proxy` with requests that bypass its cache.
     Off,
     Nginx,
@@ -33,12 +35,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 10] = [
+    pub(super) const ALL: [Kind; 11] = [
         Kind::ForebayMemory,
         Kind::ForebayDisk,
         Kind::ForebayDiskAlone,
         Kind::MemCache,
         Kind::Nothing,
+        Kind::One,
         Kind::Off,
         Kind::Nginx,
         Kind::Varnish,
@@ -53,6 +56,7 @@ impl Kind {
             Kind::ForebayDiskAlone => "the same proxy, no copies in memory",
             Kind::MemCache => "the same proxy with MemCache",
             Kind::Nothing => "the same proxy, nothing kept",
+            Kind::One => "the same proxy, one response",
             Kind::Off => "the same proxy without cache",
             Kind::Nginx => "nginx",
             Kind::Varnish => "Varnish",
@@ -66,11 +70,12 @@ impl Kind {
     }
 
     /// Without a cache a range is the origin's to serve, and ours serves none; what keeps nothing has fills alone, to which
-    /// copies in memory make no difference.
+    /// copies in memory make no difference; what has one response has hits of one object alone.
     pub(super) fn takes_part_in(self, load: Load) -> bool {
         match self {
             Kind::Off => load != Load::Range,
             Kind::Nothing => load.misses(),
+            Kind::One => load == Load::HitOne,
             Kind::ForebayDiskAlone => !load.misses(),
             _ => true,
         }
@@ -101,6 +106,7 @@ impl Kind {
             Kind::ForebayMemory | Kind::ForebayDisk | Kind::ForebayDiskAlone | Kind::Off => ours::proxy(),
             Kind::MemCache => ours::over("memcache"),
             Kind::Nothing => ours::over("nothing"),
+            Kind::One => ours::over("one"),
             Kind::Nginx => installed("nginx", "nginx-light"),
             Kind::Varnish => installed("varnishd", "varnish"),
             Kind::TrafficServer => installed("traffic_server", "trafficserver"),
@@ -140,7 +146,9 @@ impl Contender {
             directory: directory.path(),
         };
         let mut command = match kind {
-            Kind::ForebayMemory | Kind::Off | Kind::MemCache | Kind::Nothing => Ok(ours::in_memory(&site)),
+            Kind::ForebayMemory | Kind::Off | Kind::MemCache | Kind::Nothing | Kind::One => {
+                Ok(ours::in_memory(&site))
+            }
             Kind::ForebayDisk => Ok(ours::on_disk(&site)),
             Kind::ForebayDiskAlone => Ok(ours::on_disk_alone(&site)),
             Kind::Nginx => field::nginx(&site),

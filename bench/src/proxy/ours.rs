@@ -8,7 +8,10 @@ use std::process::Command;
 pub(super) fn build() -> Result<(), String> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--release", "--package", "forebay-proxy"]);
-    cargo.args(["--bins", "--example", "memcache", "--example", "nothing"]);
+    cargo.arg("--bins");
+    for example in ["memcache", "nothing", "one"] {
+        cargo.args(["--example", example]);
+    }
     cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
     match cargo.status() {
         Ok(status) if status.success() => Ok(()),

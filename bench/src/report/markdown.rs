@@ -12,7 +12,8 @@ pub(super) fn page(report: &Report) -> String {
         .to_owned();
     text += &plots(report, "");
     text += "\n## Goals\n\n*At best*: what it would be with the least work that there can be in place of ours: no storage behind \
-        pingora's trait (its own types alone), a verified read and nothing else behind forebay's, a storage that takes fills and keeps nothing.\n\n";
+        pingora's trait (its own types alone), a verified read and nothing else behind forebay's, a storage that takes fills and keeps nothing, one \
+        that has one response and gives it to all.\n\n";
     text += &words::markdown(&goals::table(&report.figures()), 1);
     for (name, area) in &report.areas {
         text += &format!(
