@@ -77,6 +77,16 @@ impl Goal {
         }
     }
 
+    /// What it would be at best by these figures: whatever ours is measured at can be reached, too.
+    fn at_best(&self, figures: &[&Figure]) -> Option<f64> {
+        let best = self.at_best.as_ref()?.measured(figures)?;
+        let ours = self.value.measured(figures)?;
+        Some(match self.bound {
+            Bound::AtMost(_) => best.min(ours),
+            Bound::AtLeast(_) => best.max(ours),
+        })
+    }
+
     fn unit(&self) -> Unit {
         match &self.value {
             Value::Of(pick) | Value::Beyond(pick, _) => pick.unit,
@@ -151,11 +161,8 @@ pub fn table(figures: &[&Figure]) -> Vec<Vec<String>> {
             Standing::Missed(value) => (words::value(value, goal.unit()), "NO"),
             Standing::Unknown => ("–".to_owned(), "not measured"),
         };
-        let at_best = goal
-            .at_best
-            .as_ref()
-            .and_then(|value| value.measured(figures))
-            .map_or(String::new(), |value| words::value(value, goal.unit()));
+        let at_best = goal.at_best(figures);
+        let at_best = at_best.map_or(String::new(), |value| words::value(value, goal.unit()));
         rows.push(vec![goal.what, value, reached.to_owned(), at_best]);
     }
     rows

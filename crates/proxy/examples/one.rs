@@ -58,7 +58,7 @@ impl Storage for One {
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         Ok(self.0.get().map(|(meta, body)| {
-            let reader: HitHandler = Box::new(Reader(Some(body.clone())));
+            let reader: HitHandler = Box::new(Reader(body.clone()));
             (copied(meta), reader)
         }))
     }
@@ -120,12 +120,16 @@ impl HandleMiss for Writer {
     }
 }
 
-struct Reader(Option<Bytes>);
+struct Reader(Bytes);
+
+/// A body comes in pieces of this size, as from a socket and so as a memory store keeps it.
+const PIECE_BYTES: usize = 64 << 10;
 
 #[async_trait]
 impl HandleHit for Reader {
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        Ok(self.0.take())
+        let piece = self.0.split_to(self.0.len().min(PIECE_BYTES));
+        Ok(Some(piece).filter(|piece| !piece.is_empty()))
     }
 
     async fn finish(
