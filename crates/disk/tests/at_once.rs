@@ -357,18 +357,32 @@ async fn slow_changes() -> Result<(), String> {
 
 #[tokio::test]
 async fn a_body_that_has_its_file_is_appended_to_by_its_writer() {
-    attempts(|| streamed(Duration::ZERO, |own| own >= 10)).await;
+    attempts(|| streamed(Duration::ZERO, &[], |own| own >= 10)).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_the_only_one_is_left_to_other_threads() {
+    attempts(|| streamed(Duration::ZERO, &["beside"], |own| own == 0)).await;
 }
 
 #[tokio::test]
 async fn after_an_append_that_took_long_threads_of_the_store_write_the_body() {
-    attempts(|| streamed(Duration::from_millis(30), |own| own == 1)).await;
+    attempts(|| streamed(Duration::from_millis(30), &[], |own| own == 1)).await;
 }
 
-/// Streams a body in, and says how many writes its writer made after its file was there, each of which takes so long.
-async fn streamed(write_takes: Duration, is_right: impl Fn(usize) -> bool) -> Result<(), String> {
+/// Streams a body in while others are being written, and says how many writes its writer made after its file was there, each of
+/// which takes so long.
+async fn streamed(
+    write_takes: Duration,
+    beside: &[&str],
+    is_right: impl Fn(usize) -> bool,
+) -> Result<(), String> {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
     let store = begun(dir.path(), &io, Sync::Never).await;
+    let mut others = Vec::new();
+    for name in beside {
+        others.push(written(&store, name, 1_000).await);
+    }
     let whole = body(3 << 20, 4);
     let miss = store
         .get_miss_handler(&key("streamed"), &meta("streamed"), &none())

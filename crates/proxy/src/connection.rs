@@ -13,8 +13,8 @@ use crate::gathering::Gathering;
 
 /// What may be on its way to a client of this host, in bytes; Linux takes it twice, and counts its own bookkeeping.
 ///
-/// Where no network is between, Linux lets a buffer grow to megabytes, for nothing is ever lost: the client then reads from
-/// main memory what the proxy has just had in its processor's cache. For any other client Linux finds the size by itself.
+/// Where no network is between, Linux lets a buffer grow to megabytes, for nothing is ever lost: more than a processor's cache
+/// holds for a few clients. With less, both sides take less CPU time. For any other client Linux finds the size by itself.
 const LOCAL_SEND_BUFFER_BYTES: usize = 128 << 10;
 
 /// A connection as pingora takes it, with the peer's address, which PURGE is judged by.
