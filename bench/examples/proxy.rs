@@ -2,6 +2,7 @@
 //! `cargo run --release -p forebay-bench --example proxy -- --size 1048576 --contender forebay --operation fill`.
 
 use clap::Parser;
+use forebay_bench::folder;
 use forebay_bench::proxy::{self, Choice};
 use forebay_bench::used_memory::UsedMemory;
 use std::path::Path;
@@ -46,5 +47,6 @@ fn main() -> std::io::Result<()> {
             measured.note.unwrap_or_default()
         );
     }
+    folder::remove_emptied();
     Ok(())
 }

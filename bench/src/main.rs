@@ -3,7 +3,7 @@
 use clap::Parser;
 use forebay_bench::area::{self, AREAS, Setting};
 use forebay_bench::used_memory::UsedMemory;
-use forebay_bench::{Failure, child, report};
+use forebay_bench::{Failure, child, folder, report};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == "child" => child::run(rest),
         _ => run(&Flags::parse()),
     };
+    folder::remove_emptied();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

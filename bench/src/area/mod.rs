@@ -9,6 +9,7 @@ mod store;
 use crate::Failure;
 use crate::comparison::{Comparison, Plan, compare};
 use crate::contender::{AnyContender, Operation, Task};
+use crate::folder::Folder;
 use crate::measurement::Measurement;
 use crate::objects;
 use crate::report::words;
@@ -88,8 +89,8 @@ impl Setting<'_> {
         [1, crate::timing::cores().max(2)].map(Concurrency::Threads)
     }
 
-    fn folder(self, name: &str) -> Result<tempfile::TempDir, Failure> {
-        let folder = tempfile::Builder::new().prefix(name).tempdir_in(self.dir);
+    fn folder(self, name: &str) -> Result<Folder, Failure> {
+        let folder = Folder::new_in(self.dir, name);
         Ok(folder.map_err(|error| format!("a folder in {}: {error}", self.dir.display()))?)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::scenario::Load;
 use super::{field, ours};
+use crate::folder::Folder;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// How long a contender may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -129,14 +129,15 @@ pub(super) struct Contender {
     pub(super) kind: Kind,
     pub(super) address: SocketAddr,
     child: Child,
-    directory: TempDir,
+    directory: Folder,
 }
 
 impl Contender {
     /// Starts it with room for so much, and waits until it listens.
     pub(super) fn start(kind: Kind, origin: SocketAddr, capacity_mib: u64) -> Result<Self, String> {
         let program = kind.program()?;
-        let directory = tempfile::tempdir().map_err(|error| format!("a temporary directory: {error}"))?;
+        let directory = Folder::new_in(&std::env::temp_dir(), "forebay-bench")
+            .map_err(|error| format!("a temporary directory: {error}"))?;
         let address = free_address().map_err(|error| format!("a free port: {error}"))?;
         let site = Site {
             program,
