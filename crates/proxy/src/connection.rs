@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use log::warn;
 use pingora_core::protocols::l4::stream::Stream as PingoraStream;
@@ -11,27 +12,40 @@ use tokio::net::TcpStream;
 
 use crate::gathering::Gathering;
 
-/// What may be on its way to a client of this host, in bytes; Linux takes it twice, and counts its own bookkeeping.
+/// What may be on its way to a client of this machine, in bytes; Linux takes it twice, and counts its own bookkeeping.
 ///
 /// Where no network is between, Linux lets a buffer grow to megabytes, for nothing is ever lost: more than a processor's cache
 /// holds for a few clients. With less, both sides take less CPU time. For any other client Linux finds the size by itself.
-const LOCAL_SEND_BUFFER_BYTES: usize = 128 << 10;
+const NEAR_SEND_BUFFER_BYTES: usize = 128 << 10;
+/// A client whose handshake took a round trip of no more than this is taken for one of this machine, in a container beside. Few
+/// networks are as fast, and over one that is, so small a buffer still takes more than 2 GB a second.
+const NEAR_ROUND_TRIP: Duration = Duration::from_micros(50);
 
 /// A connection as pingora takes it, with the peer's address, which PURGE is judged by.
 pub(crate) fn stream(socket: TcpStream, peer: SocketAddr) -> Stream {
     if let Err(e) = socket.set_nodelay(true) {
         warn!("cannot set TCP_NODELAY: {e}");
     }
-    if is_of_this_host(&socket, peer)
-        && let Err(e) = SockRef::from(&socket).set_send_buffer_size(LOCAL_SEND_BUFFER_BYTES)
+    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
+    if is_near(is_of_this_host(&socket, peer), round_trip(&digest))
+        && let Err(e) = SockRef::from(&socket).set_send_buffer_size(NEAR_SEND_BUFFER_BYTES)
     {
         warn!("cannot set SO_SNDBUF: {e}");
     }
-    let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
     let _ = digest.peer_addr.set(Some(peer.into())); // new, so it is not set yet
     let mut stream = PingoraStream::from(socket);
     stream.set_socket_digest(digest);
     Box::new(Gathering::new(stream))
+}
+
+fn is_near(is_of_this_host: bool, round_trip: Option<Duration>) -> bool {
+    is_of_this_host || round_trip.is_some_and(|taken| taken <= NEAR_ROUND_TRIP)
+}
+
+/// How long the handshake's took, where the system knows.
+fn round_trip(digest: &SocketDigest) -> Option<Duration> {
+    let micros = digest.tcp_info()?.tcpi_rtt;
+    (micros > 0).then(|| Duration::from_micros(micros.into()))
 }
 
 fn is_of_this_host(socket: &TcpStream, peer: SocketAddr) -> bool {
@@ -47,32 +61,57 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    /// The send buffer of a connection before and after it is taken, as if it came from `peer`.
-    async fn send_buffer_bytes(peer: Option<&str>) -> (usize, usize) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let (client, accepted) = tokio::join!(client, listener.accept());
-        let (socket, from) = accepted.unwrap();
-        let same_socket = SockRef::from(&socket).try_clone().unwrap();
-        let before = same_socket.send_buffer_size().unwrap();
-        let taken = stream(socket, peer.map_or(from, |peer| peer.parse().unwrap()));
-        let after = same_socket.send_buffer_size().unwrap();
-        drop((client, taken));
-        (before, after)
-    }
-
     #[tokio::test]
     async fn what_is_under_way_to_a_client_of_this_host_is_little() {
         for peer in [None, Some("[::ffff:127.0.0.2]:80"), Some("[::1]:80")] {
-            let (before, after) = send_buffer_bytes(peer).await;
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap());
+            let (client, accepted) = tokio::join!(client, listener.accept());
+            let (socket, from) = accepted.unwrap();
+            let same_socket = SockRef::from(&socket).try_clone().unwrap();
+            let before = same_socket.send_buffer_size().unwrap();
+            let taken = stream(socket, peer.map_or(from, |peer| peer.parse().unwrap()));
+            let after = same_socket.send_buffer_size().unwrap();
             assert_ne!(before, after, "{peer:?}");
-            assert!(after <= 2 * LOCAL_SEND_BUFFER_BYTES, "{peer:?}: {after}");
+            assert!(after <= 2 * NEAR_SEND_BUFFER_BYTES, "{peer:?}: {after}");
+            drop((client, taken));
         }
     }
 
     #[tokio::test]
-    async fn the_system_finds_the_buffer_for_any_other_client() {
-        let (before, after) = send_buffer_bytes(Some("192.0.2.1:80")).await;
-        assert_eq!(before, after);
+    async fn another_host_is_near_by_its_round_trip_alone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(is_of_this_host(&socket, "127.0.0.1:80".parse().unwrap()));
+        assert!(!is_of_this_host(&socket, "192.0.2.1:80".parse().unwrap()));
+        for (micros, near) in [
+            (Some(1), true),
+            (Some(50), true),
+            (Some(51), false),
+            (None, false),
+        ] {
+            let round_trip = micros.map(Duration::from_micros);
+            assert_eq!(is_near(false, round_trip), near, "{micros:?}");
+            assert!(is_near(true, round_trip));
+        }
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn linux_tells_what_a_round_trip_takes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut told = None;
+        // One of less than a microsecond looks as if it was not known.
+        for _ in 0..1000 {
+            let client = TcpStream::connect(listener.local_addr().unwrap());
+            let (client, accepted) = tokio::join!(client, listener.accept());
+            let (socket, _) = accepted.unwrap();
+            told = round_trip(&SocketDigest::from_raw_fd(socket.as_raw_fd()));
+            drop(client);
+            if told.is_some() {
+                break;
+            }
+        }
+        assert!(told.unwrap() < Duration::from_secs(10));
     }
 }
