@@ -6,7 +6,8 @@ use super::{Report, goals, plot, rows, words};
 pub(super) fn page(report: &Report) -> String {
     let mut text = "# Measured side by side\n\nWritten by `cargo xtask bench`. A ratio says how many times better ours is: \
         above 1, it takes less time or memory, or does more. Before each comparison, memory that is free is filled with page cache, as \
-        on a machine that has been up for a while (but for quick runs). What is written in Rust is built as one piece (LTO), the peers too. \
+        on a machine that has been up for a while (but for quick runs); files of what was measured before are emptied, and removed at the end \
+        only. What is written in Rust is built as one piece (LTO), the peers too. \
         forebay-proxy on disk is measured as it comes, with 64 MiB of memory for copies of what is hot, and hits also without (\"no copies in \
         memory\"); Traffic Server and Squid have as much memory beside as the store may hold.\n"
         .to_owned();

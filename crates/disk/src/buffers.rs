@@ -1,5 +1,5 @@
 //! Buffers for reads that are used again: neither cleared nor given back to the system between two reads, which costs
-//! more than reading does.
+//! more than reading does. Each thread has those that it took: two that share them would wait for one another at every read.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use thread_local::ThreadLocal;
 
 /// Sizes of the buffers: a power of two, which bodies often are, with a quarter for the record around it.
 const SIZES: [usize; 9] = [
@@ -23,30 +24,36 @@ const SIZES: [usize; 9] = [
 /// Buffers begin at a multiple of this, as do blocks and records in their files: where a copy's target lies less than this
 /// beyond its source, counted within pages, some processors take several times as long.
 const ALIGN_BYTES: usize = 64;
-/// So much is kept for later at most, in bytes, and so many of each size.
-const IDLE_BYTES_MAX: usize = 16 << 20;
+/// So much is kept for later at most, in bytes, by all threads; by each of them; and so many of each size.
+const IDLE_BYTES_MAX: usize = 64 << 20;
+const IDLE_BYTES_OF_THREAD_MAX: usize = 16 << 20;
 const IDLE_BUFFERS_MAX: usize = 64;
 
-/// The buffers that nobody uses at the moment, and how much is in use.
+/// The buffers that nobody uses at the moment, and how much is in use: of each thread that takes some.
 #[derive(Default)]
 pub(crate) struct Buffers {
-    shared: Arc<Shared>,
+    of_threads: ThreadLocal<Arc<OfThread>>,
+    /// What each of them may keep, together.
+    may_keep_bytes: Arc<AtomicUsize>,
 }
 
-#[derive(Default)]
-struct Shared {
+/// Far from all else that threads write to.
+#[repr(align(128))]
+struct OfThread {
     /// By size; the one that came back last, which the processor's caches may still hold, goes out first.
     idle: [Mutex<Vec<Box<[u8]>>>; SIZES.len()],
     idle_bytes: AtomicUsize,
     used_bytes: AtomicUsize,
+    /// As much as it once had to keep: so no two threads count at every read.
+    may_keep_bytes: AtomicUsize,
+    all_may_keep_bytes: Arc<AtomicUsize>,
 }
 
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Buffers")
-            .field("idle_bytes", &self.shared.idle_bytes)
-            .field("used_bytes", &self.shared.used_bytes)
-            .finish()
+            .field("used_bytes", &self.used_bytes())
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,24 +70,40 @@ impl Buffers {
                 home: None,
             };
         };
-        self.shared.used_bytes.fetch_add(SIZES[size], Ordering::Relaxed);
-        let bytes = self.shared.take(size);
+        let home = self
+            .of_threads
+            .get_or(|| Arc::new(OfThread::new(self.may_keep_bytes.clone())));
+        let bytes = home.take(size);
         Buffer {
             start: bytes.as_ptr().align_offset(ALIGN_BYTES),
             bytes,
             len_bytes,
-            home: Some((self.shared.clone(), size)),
+            home: Some((home.clone(), size)),
         }
     }
 
     /// What is in use, in bytes, but for small ones.
     pub(crate) fn used_bytes(&self) -> usize {
-        self.shared.used_bytes.load(Ordering::Relaxed)
+        let of_threads = self.of_threads.iter();
+        of_threads
+            .map(|thread| thread.used_bytes.load(Ordering::Relaxed))
+            .sum()
     }
 }
 
-impl Shared {
+impl OfThread {
+    fn new(all_may_keep_bytes: Arc<AtomicUsize>) -> Self {
+        OfThread {
+            idle: Default::default(),
+            idle_bytes: AtomicUsize::new(0),
+            used_bytes: AtomicUsize::new(0),
+            may_keep_bytes: AtomicUsize::new(0),
+            all_may_keep_bytes,
+        }
+    }
+
     fn take(&self, size: usize) -> Box<[u8]> {
+        self.used_bytes.fetch_add(SIZES[size], Ordering::Relaxed);
         let Some(bytes) = self.idle[size].lock().pop() else {
             return vec![0; SIZES[size] + ALIGN_BYTES].into();
         };
@@ -91,11 +114,29 @@ impl Shared {
     fn give_back(&self, bytes: Box<[u8]>, size: usize) {
         self.used_bytes.fetch_sub(SIZES[size], Ordering::Relaxed);
         let mut idle = self.idle[size].lock();
-        let fits = self.idle_bytes.load(Ordering::Relaxed) + SIZES[size] <= IDLE_BYTES_MAX;
-        if fits && idle.len() < IDLE_BUFFERS_MAX {
+        if idle.len() < IDLE_BUFFERS_MAX && self.may_keep(SIZES[size]) {
             self.idle_bytes.fetch_add(SIZES[size], Ordering::Relaxed);
             idle.push(bytes);
         }
+    }
+
+    /// Whether it may keep so much more.
+    fn may_keep(&self, bytes: usize) -> bool {
+        let wanted = self.idle_bytes.load(Ordering::Relaxed) + bytes;
+        let more = wanted.saturating_sub(self.may_keep_bytes.load(Ordering::Relaxed));
+        if more == 0 {
+            return true;
+        }
+        let add = |all: usize| Some(all + more).filter(|all| *all <= IDLE_BYTES_MAX);
+        let all = &self.all_may_keep_bytes;
+        let is_added = wanted <= IDLE_BYTES_OF_THREAD_MAX
+            && all
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+                .is_ok();
+        if is_added {
+            self.may_keep_bytes.fetch_add(more, Ordering::Relaxed);
+        }
+        is_added
     }
 }
 
@@ -105,7 +146,7 @@ pub(crate) struct Buffer {
     start: usize,
     len_bytes: usize,
     /// Where it goes, and under which size.
-    home: Option<(Arc<Shared>, usize)>,
+    home: Option<(Arc<OfThread>, usize)>,
 }
 
 impl Buffer {
@@ -152,8 +193,8 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some((shared, size)) = &self.home {
-            shared.give_back(std::mem::take(&mut self.bytes), *size);
+        if let Some((home, size)) = &self.home {
+            home.give_back(std::mem::take(&mut self.bytes), *size);
         }
     }
 }
@@ -201,6 +242,33 @@ mod tests {
         assert_eq!(part, [1; 100][..]);
         drop(part);
         assert_eq!(filled(&buffers, 16 << 10, 3).as_ptr(), address);
+    }
+
+    #[test]
+    fn threads_keep_no_more_than_is_meant_for_all_of_them() {
+        let buffers = Buffers::default();
+        let size = SIZES[SIZES.len() - 1];
+        std::thread::scope(|scope| {
+            for _ in 0..2 * IDLE_BYTES_MAX / IDLE_BYTES_OF_THREAD_MAX {
+                scope.spawn(|| {
+                    let taken = 2 * IDLE_BYTES_OF_THREAD_MAX / size;
+                    let held: Vec<Bytes> = (0..taken).map(|_| filled(&buffers, size, 1)).collect();
+                    assert!(buffers.used_bytes() >= taken * size);
+                    drop(held);
+                });
+            }
+        });
+        let of_threads = buffers.of_threads.iter();
+        let idle: Vec<usize> = of_threads
+            .map(|thread| thread.idle_bytes.load(Ordering::Relaxed))
+            .collect();
+        assert!(
+            idle.iter().all(|bytes| *bytes <= IDLE_BYTES_OF_THREAD_MAX),
+            "{idle:?}"
+        );
+        let sum: usize = idle.iter().sum();
+        assert!((1..=IDLE_BYTES_MAX).contains(&sum), "{idle:?}");
+        assert_eq!(buffers.used_bytes(), 0);
     }
 
     #[test]

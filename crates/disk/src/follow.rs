@@ -7,7 +7,7 @@ use crate::store::{Spilled, Store};
 use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HandleHit, Result};
-use forebay_live::{Follower, LiveWrite, Next};
+use forebay_live::{Follower, LiveWrite, Next, ShardedRef};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub(crate) struct LiveHit {
 }
 
 impl LiveHit {
-    pub(crate) fn new(store: &Arc<Store>, write: Arc<LiveWrite<Spilled>>) -> Self {
+    pub(crate) fn new(store: ShardedRef<Store>, write: Arc<LiveWrite<Spilled>>) -> Self {
         LiveHit {
             opened: Opened::new(store),
             follower: Follower::new(write),

@@ -10,6 +10,7 @@ use crate::tier::Place;
 use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HandleHit, HashBinary, Result};
+use forebay_live::ShardedRef;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -21,12 +22,12 @@ const CHUNK_BLOCKS_OF_MANY: usize = 1;
 const MANY_BYTES: usize = 64 << 20;
 
 /// Counts an open handler for as long as it lives.
-pub(crate) struct Opened(Arc<Store>);
+pub(crate) struct Opened(ShardedRef<Store>);
 
 impl Opened {
-    pub(crate) fn new(store: &Arc<Store>) -> Self {
+    pub(crate) fn new(store: ShardedRef<Store>) -> Self {
         store.counters.open_handlers.add(1);
-        Opened(store.clone())
+        Opened(store)
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -63,7 +64,7 @@ pub(crate) struct StoredHit {
 
 impl StoredHit {
     pub(crate) fn new(
-        store: &Arc<Store>,
+        store: ShardedRef<Store>,
         key: HashBinary,
         (slot, reads): (Slot, u8),
         weight_bytes: usize,

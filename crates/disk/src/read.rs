@@ -5,6 +5,7 @@ use crate::format::record::{ALIGN, Header, Kind};
 use crate::format::{BLOCK_BYTES, StoreId, blocks_match, body, checksum};
 use crate::index::Slot;
 use crate::io::{File, Io, OpenMode, read_full, read_full_nowait};
+use crate::segment::Segment;
 use crate::store::Store;
 use bytes::Bytes;
 use forebay_core::HashBinary;
@@ -225,13 +226,14 @@ impl Store {
     }
 
     fn read_log(&self, slot: Slot, wait: Wait) -> io::Result<Option<Bytes>> {
-        let Some(segment) = self.segments.get(slot.segment) else {
-            return Ok(None);
-        };
         let (offset, len_bytes) = slot_range(slot);
-        let read = |bytes: &mut [u8]| wait.read_full(&*segment.log, bytes, offset);
-        let filled = self.buffers.take(len_bytes).fill(read);
-        filled.map(Some).map_err(|(_, error)| error)
+        let buffer = self.buffers.take(len_bytes);
+        let fill = |segment: &Segment| buffer.fill(|bytes| wait.read_full(&*segment.log, bytes, offset));
+        let filled = match wait {
+            Wait::No => self.segments.with(slot.segment, fill),
+            Wait::Yes => self.segments.get(slot.segment).map(|segment| fill(&segment)),
+        };
+        filled.transpose().map_err(|(_, error)| error)
     }
 }
 

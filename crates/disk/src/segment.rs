@@ -3,11 +3,12 @@
 use crate::format::footer::{ITEM_BYTES, TAIL_BYTES};
 use crate::io::File;
 use crate::ring::Ring;
-use parking_lot::{Mutex, RwLock};
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 /// What a file system gives to a file at least, and rounds up to.
 const DISK_BLOCK_BYTES: u64 = 4096;
@@ -150,14 +151,28 @@ pub(crate) fn disk_bytes(file_bytes: u64) -> u64 {
 /// The segments of a store, in the order of replay: those of the main ring, oldest first, then those on probation.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
-    by_number: RwLock<BTreeMap<u32, Arc<Segment>>>,
+    /// By a lock of which each thread has a part: every hit looks here.
+    by_number: ShardedLock<BTreeMap<u32, Arc<Segment>>>,
     /// What those of each ring occupy together.
     footprints: [Arc<AtomicU64>; 2],
 }
 
 impl Segments {
+    fn read(&self) -> ShardedLockReadGuard<'_, BTreeMap<u32, Arc<Segment>>> {
+        self.by_number.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> ShardedLockWriteGuard<'_, BTreeMap<u32, Arc<Segment>>> {
+        self.by_number.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn get(&self, number: u32) -> Option<Arc<Segment>> {
-        self.by_number.read().get(&number).cloned()
+        self.read().get(&number).cloned()
+    }
+
+    /// Has a segment looked at, which is not removed meanwhile: by nothing that may wait.
+    pub(crate) fn with<T>(&self, number: u32, look: impl FnOnce(&Segment) -> T) -> Option<T> {
+        self.read().get(&number).map(|segment| look(segment))
     }
 
     /// Adds one with a number that is not there.
@@ -165,11 +180,11 @@ impl Segments {
         let total = &self.footprints[Ring::of(segment.number) as usize];
         total.fetch_add(segment.footprint_bytes(), Ordering::AcqRel);
         *segment.total.lock() = Some(total.clone());
-        self.by_number.write().insert(segment.number, segment);
+        self.write().insert(segment.number, segment);
     }
 
     pub(crate) fn remove(&self, number: u32) {
-        let removed = self.by_number.write().remove(&number);
+        let removed = self.write().remove(&number);
         if let Some(segment) = removed
             && let Some(total) = segment.total.lock().take()
         {
@@ -178,13 +193,13 @@ impl Segments {
     }
 
     pub(crate) fn oldest(&self, ring: Ring) -> Option<Arc<Segment>> {
-        let by_number = self.by_number.read();
+        let by_number = self.read();
         let (_, segment) = by_number.range(ring.numbers()).next()?;
         Some(segment.clone())
     }
 
     pub(crate) fn newest_number(&self, ring: Ring) -> Option<u32> {
-        let by_number = self.by_number.read();
+        let by_number = self.read();
         by_number
             .range(ring.numbers())
             .next_back()
@@ -192,11 +207,11 @@ impl Segments {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.by_number.read().len()
+        self.read().len()
     }
 
     pub(crate) fn len_of(&self, ring: Ring) -> usize {
-        self.by_number.read().range(ring.numbers()).count()
+        self.read().range(ring.numbers()).count()
     }
 
     pub(crate) fn footprint_bytes(&self) -> u64 {
@@ -212,7 +227,7 @@ impl Segments {
 
     /// Whether the total of each ring is that of its segments, while nobody changes them.
     pub(crate) fn adds_up(&self) -> bool {
-        let by_number = self.by_number.read();
+        let by_number = self.read();
         Ring::ALL.into_iter().all(|ring| {
             let of_ring = by_number.range(ring.numbers());
             let sum: u64 = of_ring.map(|(_, segment)| segment.footprint_bytes()).sum();

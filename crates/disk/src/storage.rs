@@ -13,7 +13,7 @@ use forebay_core::{
     CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, HashBinary, HitHandler, MissHandler, PurgeOutcome,
     PurgeTarget, PurgeType, Result, SpanHandle, Storage,
 };
-use forebay_live::LiveWrite;
+use forebay_live::{LiveWrite, ShardedArc, ShardedRef};
 use std::any::Any;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -34,7 +34,7 @@ pub struct DiskStorage {
 /// Closes the store when dropped.
 #[derive(Debug)]
 struct OpenStore {
-    store: Arc<Store>,
+    store: ShardedArc<Store>,
 }
 
 impl Drop for OpenStore {
@@ -47,7 +47,7 @@ impl DiskStorage {
     pub(crate) fn new(store: Store) -> Self {
         DiskStorage {
             open: Arc::new(OpenStore {
-                store: Arc::new(store),
+                store: ShardedArc::new(store),
             }),
         }
     }
@@ -63,12 +63,15 @@ impl DiskStorage {
         self.store().stats()
     }
 
-    fn store(&self) -> &Arc<Store> {
+    fn store(&self) -> &ShardedArc<Store> {
         &self.open.store
     }
 
     fn live_hit(&self, write: Arc<LiveWrite<Spilled>>) -> (CacheMeta, HitHandler) {
-        (write.meta().clone(), Box::new(LiveHit::new(self.store(), write)))
+        (
+            write.meta().clone(),
+            Box::new(LiveHit::new(self.store().get(), write)),
+        )
     }
 
     /// Finds a write in progress, else a stored entry. What is damaged is dropped and is a miss; what the disk fails to
@@ -81,7 +84,7 @@ impl DiskStorage {
                 return Some(self.live_hit(write));
             }
             let (slot, reads) = store.index.touch(key)?;
-            let opened = match open_entry(store, key, slot, reads, Wait::No) {
+            let opened = match open_entry(store.get(), key, slot, reads, Wait::No) {
                 Err(_) => Box::pin(open_waiting(store, *key, slot, reads)).await,
                 at_hand => at_hand,
             };
@@ -223,7 +226,7 @@ fn exact_id(target: PurgeTarget<'_>) -> Option<forebay_core::CacheEntryId> {
 
 /// Opens the entry of a slot; `None` where its segment is gone.
 fn open_entry(
-    store: &Arc<Store>,
+    store: ShardedRef<Store>,
     key: &HashBinary,
     slot: Slot,
     reads: u8,
@@ -252,13 +255,13 @@ fn open_entry(
 
 /// The same on a thread of the pool, where it may wait.
 async fn open_waiting(
-    store: &Arc<Store>,
+    store: &ShardedArc<Store>,
     key: HashBinary,
     slot: Slot,
     reads: u8,
 ) -> Result<Option<(CacheMeta, HitHandler)>, Failure> {
     store.counters.fallback_reads.add(1);
-    let opening = store.clone();
-    let open = move || open_entry(&opening, &key, slot, reads, Wait::Yes);
+    let opening = store.get();
+    let open = move || open_entry(opening, &key, slot, reads, Wait::Yes);
     store.pool.run(open).await?
 }

@@ -1,5 +1,5 @@
-//! Writes in progress: what every streaming backend needs, and needs to get right only once. Also the [`Counter`] that
-//! backends count by.
+//! Writes in progress: what every streaming backend needs, and needs to get right only once. Also what
+//! threads that serve hits count by without waiting for one another: [`Counter`] and [`ShardedArc`].
 //!
 //! A backend keeps one [`LiveWrites`] registry. [`LiveWrites::begin`] registers a write and returns a [`LiveGuard`],
 //! which the backend's miss handler owns. Whoever finds the write, by key or by tag, reads it through a [`Follower`].
@@ -30,11 +30,13 @@ mod body;
 mod counter;
 mod follower;
 mod registry;
+mod sharded_arc;
 
 pub use body::LiveBody;
 pub use counter::Counter;
 pub use follower::{Follower, Next};
 pub use registry::{KeyWrites, LiveGuard, LiveWrite, LiveWrites};
+pub use sharded_arc::{ShardedArc, ShardedRef};
 
 /// The largest chunk that a follower is given, in bytes (`READ-BOUNDED`).
 pub const CHUNK_BYTES_MAX: usize = 1 << 20;

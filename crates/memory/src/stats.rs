@@ -2,11 +2,10 @@
 
 use crate::entry::Entry;
 use forebay_core::HashBinary;
-use forebay_live::Counter;
+use forebay_live::{Counter, ShardedArc, ShardedRef};
 use quick_cache::Lifecycle;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use thread_local::ThreadLocal;
 
 /// The state of a [`MemoryStorage`](crate::MemoryStorage) and what it has done since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,28 +70,20 @@ impl Lifecycle<HashBinary, Entry> for CountEvictions {
     }
 }
 
-/// Counts the open hit handlers: each holds a reference, to what belongs to the thread that opened it.
+/// Counts the open hit handlers: each holds a reference.
 #[derive(Debug, Default)]
-pub(crate) struct OpenHandlers(ThreadLocal<Arc<OfThread>>);
-
-/// Far from all else that threads write to.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct OfThread;
+pub(crate) struct OpenHandlers(ShardedArc<()>);
 
 impl OpenHandlers {
     pub(crate) fn open(&self) -> OpenHandler {
-        OpenHandler(self.0.get_or_default().clone())
+        OpenHandler(self.0.get())
     }
 
     pub(crate) fn count(&self) -> u64 {
-        let of_threads = self.0.iter();
-        of_threads
-            .map(|thread| Arc::strong_count(thread) as u64 - 1)
-            .sum()
+        self.0.references()
     }
 }
 
 /// An open hit handler, for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct OpenHandler(#[expect(dead_code, reason = "is counted")] Arc<OfThread>);
+pub(crate) struct OpenHandler(#[expect(dead_code, reason = "is counted")] ShardedRef<()>);
