@@ -74,7 +74,7 @@ impl Writer {
     /// Removes the log of a segment that is no longer in the map, or keeps it for the next one if nobody reads it.
     pub(super) fn let_go_of_log(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
         let (io, path) = (self.store.io(), self.store.layout.log(segment.number));
-        // Counted after it left the map: no new reader can come.
+        // Counted after it left the map: no new reader can come, and those that read under its lock are done.
         let unread = Arc::strong_count(segment) == 1 && Arc::strong_count(&segment.log) == 1;
         if self.recycle.wants_log && self.recycle.retired.is_none() && unread {
             io.rename(&path, &self.store.layout.retired_log())?;
