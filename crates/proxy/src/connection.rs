@@ -23,19 +23,23 @@ const NEAR_ROUND_TRIP: Duration = Duration::from_micros(50);
 
 /// A connection as pingora takes it, with the peer's address, which PURGE is judged by.
 pub(crate) fn stream(socket: TcpStream, peer: SocketAddr) -> Stream {
-    if let Err(e) = socket.set_nodelay(true) {
-        warn!("cannot set TCP_NODELAY: {e}");
-    }
     let digest = SocketDigest::from_raw_fd(socket.as_raw_fd());
-    if is_near(is_of_this_host(&socket, peer), round_trip(&digest))
-        && let Err(e) = SockRef::from(&socket).set_send_buffer_size(NEAR_SEND_BUFFER_BYTES)
-    {
-        warn!("cannot set SO_SNDBUF: {e}");
-    }
     let _ = digest.peer_addr.set(Some(peer.into())); // new, so it is not set yet
+    let is_near = is_near(is_of_this_host(&socket, peer), round_trip(&digest));
+    prepare(&socket, is_near);
     let mut stream = PingoraStream::from(socket);
     stream.set_socket_digest(digest);
     Box::new(Gathering::new(stream))
+}
+
+/// Sets the options of a client's socket.
+fn prepare(socket: &TcpStream, is_near: bool) {
+    if let Err(e) = socket.set_nodelay(true) {
+        warn!("cannot set TCP_NODELAY: {e}");
+    }
+    if is_near && let Err(e) = SockRef::from(socket).set_send_buffer_size(NEAR_SEND_BUFFER_BYTES) {
+        warn!("cannot set SO_SNDBUF: {e}");
+    }
 }
 
 fn is_near(is_of_this_host: bool, round_trip: Option<Duration>) -> bool {
@@ -61,27 +65,40 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
+    /// Both ends of a connection over loopback: the client's, and what was accepted, with the client's address.
+    async fn connected() -> (TcpStream, (TcpStream, SocketAddr)) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        (client.unwrap(), accepted.unwrap())
+    }
+
     #[tokio::test]
     async fn what_is_under_way_to_a_client_of_this_host_is_little() {
         for peer in [None, Some("[::ffff:127.0.0.2]:80"), Some("[::1]:80")] {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let client = TcpStream::connect(listener.local_addr().unwrap());
-            let (client, accepted) = tokio::join!(client, listener.accept());
-            let (socket, from) = accepted.unwrap();
+            let (_client, (socket, from)) = connected().await;
             let same_socket = SockRef::from(&socket).try_clone().unwrap();
             let before = same_socket.send_buffer_size().unwrap();
-            let taken = stream(socket, peer.map_or(from, |peer| peer.parse().unwrap()));
+            let _taken = stream(socket, peer.map_or(from, |peer| peer.parse().unwrap()));
             let after = same_socket.send_buffer_size().unwrap();
             assert_ne!(before, after, "{peer:?}");
             assert!(after <= 2 * NEAR_SEND_BUFFER_BYTES, "{peer:?}: {after}");
-            drop((client, taken));
         }
     }
 
     #[tokio::test]
+    async fn the_system_finds_the_buffer_for_a_client_that_is_not_near() {
+        let (_client, (socket, _)) = connected().await;
+        let before = SockRef::from(&socket).send_buffer_size().unwrap();
+        prepare(&socket, false);
+        assert_eq!(SockRef::from(&socket).send_buffer_size().unwrap(), before);
+        prepare(&socket, true);
+        assert_ne!(SockRef::from(&socket).send_buffer_size().unwrap(), before);
+    }
+
+    #[tokio::test]
     async fn another_host_is_near_by_its_round_trip_alone() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _accepted) = connected().await;
         assert!(is_of_this_host(&socket, "127.0.0.1:80".parse().unwrap()));
         assert!(!is_of_this_host(&socket, "192.0.2.1:80".parse().unwrap()));
         for (micros, near) in [
@@ -99,15 +116,11 @@ mod tests {
     #[tokio::test]
     #[cfg(target_os = "linux")]
     async fn linux_tells_what_a_round_trip_takes() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut told = None;
         // One of less than a microsecond looks as if it was not known.
         for _ in 0..1000 {
-            let client = TcpStream::connect(listener.local_addr().unwrap());
-            let (client, accepted) = tokio::join!(client, listener.accept());
-            let (socket, _) = accepted.unwrap();
+            let (_client, (socket, _)) = connected().await;
             told = round_trip(&SocketDigest::from_raw_fd(socket.as_raw_fd()));
-            drop(client);
             if told.is_some() {
                 break;
             }
