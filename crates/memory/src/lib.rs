@@ -33,7 +33,7 @@ mod hit;
 mod metrics;
 mod miss;
 mod options;
-mod reader;
+mod sharing;
 mod stats;
 mod storage;
 
