@@ -17,9 +17,6 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// What is held back at most, in bytes: a head, and what pingora read of the body with the origin's head (4 KiB with that).
 const HELD_BYTES_MAX: usize = 5 << 10;
-/// So much of a body goes with the head at most, in bytes. Over loopback, one call with a head and 128 KiB was seen to cost
-/// more than two calls do.
-const WITH_HEAD_BYTES_MAX: usize = 64 << 10;
 /// A larger buffer is not kept by a connection that holds nothing: most are idle.
 const KEPT_BYTES_MAX: usize = 2 << 10;
 
@@ -77,8 +74,7 @@ impl AsyncWrite for Gathering {
             if this.held.is_empty() {
                 return Pin::new(&mut this.inner).poll_write(cx, data);
             }
-            let first = &data[..data.len().min(WITH_HEAD_BYTES_MAX)];
-            let both = [IoSlice::new(&this.held), IoSlice::new(first)];
+            let both = [IoSlice::new(&this.held), IoSlice::new(data)];
             let sent = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, &both))?;
             let of_held = sent.min(this.held.len());
             this.forget(of_held)?;
@@ -258,13 +254,5 @@ mod tests {
         let (_, read) = tokio::join!(answering, server.read_exact(&mut answer));
         read.unwrap();
         assert_eq!(&answer, b"head");
-    }
-
-    #[tokio::test]
-    async fn of_a_long_body_a_part_goes_with_the_head() {
-        let (mut gathering, _client) = pair().await;
-        gathering.write_all(b"head").await.unwrap();
-        let sent = gathering.write(&[7; 4 * WITH_HEAD_BYTES_MAX]).await.unwrap();
-        assert!((1..=WITH_HEAD_BYTES_MAX).contains(&sent), "{sent}");
     }
 }

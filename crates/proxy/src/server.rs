@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
-use crate::connection;
+use crate::connection::Listener;
 use crate::flags::{Config, StoreConfig};
 use crate::metrics::Metrics;
 use crate::proxy::CachingProxy;
@@ -120,14 +120,15 @@ fn connect_reaches_the_proxy() -> HttpServerOptions {
     options
 }
 
-async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
+async fn bind(flag: &str, address: SocketAddr) -> Result<Listener, String> {
     TcpListener::bind(address)
         .await
+        .map(Listener::new)
         .map_err(|e| format!("{flag} {address}: cannot listen there ({e})"))
 }
 
 /// Accepts until shutdown; then lets the application wake its idle connections and returns.
-async fn accept<A>(listener: TcpListener, app: Arc<A>, mut shutdown: ShutdownWatch)
+async fn accept<A>(listener: Listener, app: Arc<A>, mut shutdown: ShutdownWatch)
 where
     A: ServerApp + Send + Sync + 'static,
 {
@@ -137,10 +138,10 @@ where
             _ = shutdown.changed() => break,
         };
         match accepted {
-            Ok((socket, peer)) => {
+            Ok(client) => {
                 let (app, shutdown) = (app.clone(), shutdown.clone());
                 tokio::spawn(async move {
-                    let mut next = Some(connection::stream(socket, peer));
+                    let mut next = Some(client.into_stream());
                     while let Some(stream) = next {
                         next = app.process_new(stream, &shutdown).await;
                     }
