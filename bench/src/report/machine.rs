@@ -26,6 +26,9 @@ pub struct Machine {
     cores: usize,
     memory_gib: u64,
     kernel: String,
+    /// TCP's, by which all but forebay-proxy send to a client of the same machine, whatever it is.
+    #[serde(default)]
+    congestion_control: String,
     rustc: String,
     date: String,
     /// Peers by name and version.
@@ -40,6 +43,7 @@ impl Machine {
             cores: crate::timing::cores(),
             memory_gib: memory_gib(),
             kernel: read("/proc/sys/kernel/osrelease"),
+            congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control"),
             rustc: rustc(),
             date: httpdate::fmt_http_date(SystemTime::now()),
             peers: peers(include_str!("../../../Cargo.lock")),
@@ -59,14 +63,16 @@ impl fmt::Display for Machine {
             cores,
             memory_gib,
             kernel,
+            congestion_control,
             rustc,
             date,
             ..
         } = self;
-        write!(
-            f,
-            "{cores} cores ({cpu}), {memory_gib} GiB, Linux {kernel}, {rustc}, {date}"
-        )
+        write!(f, "{cores} cores ({cpu}), {memory_gib} GiB, Linux {kernel}")?;
+        if !congestion_control.is_empty() {
+            write!(f, ", TCP by {congestion_control}")?;
+        }
+        write!(f, ", {rustc}, {date}")
     }
 }
 

@@ -8,15 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const SMALL_CHUNK_BYTES: usize = 16 << 10;
 /// How large the copied ones grow.
 const COPIED_CHUNK_BYTES: usize = 64 << 10;
-/// A body of no more chunks is left as it is: over loopback, to write so many costs no more than to write one.
-const LOOSE_CHUNKS_MAX: usize = 4;
 /// What an allocation costs beside its bytes: the reference count, the allocator's own header and its rounding.
 const ALLOCATION_BYTES: usize = 48;
 
 #[derive(Debug)]
 pub(crate) struct Body {
     chunks: Box<[Chunk]>,
-    /// How often, while it lies in too many chunks.
+    /// How often, while it lies in several chunks.
     times_found: AtomicU32,
 }
 
@@ -44,7 +42,7 @@ impl Body {
     /// piece is a call into the system for whoever sends it on; and what is found once only is not worth the copy. Of
     /// many who find it at a time, one copies.
     pub(crate) fn found(&self) -> Option<Body> {
-        let is_scattered = self.chunks.len() > LOOSE_CHUNKS_MAX && self.len() <= CHUNK_BYTES_MAX;
+        let is_scattered = self.chunks.len() > 1 && self.len() <= CHUNK_BYTES_MAX;
         if !is_scattered || self.times_found.fetch_add(1, Ordering::Relaxed) != 1 {
             return None;
         }

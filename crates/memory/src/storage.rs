@@ -22,7 +22,7 @@ use std::time::SystemTime;
 ///
 /// What is evicted is the storage's own choice (CLOCK-Pro, by weight); it needs no eviction manager beside it. Entries
 /// that open handlers read stay in memory until the last of these is dropped, also if they were purged or evicted.
-/// A body of up to 1 MiB that came in many chunks is copied into one at its second lookup.
+/// A body of up to 1 MiB that came in several chunks is copied into one at its second lookup.
 #[derive(Clone)]
 pub struct MemoryStorage {
     shared: Arc<Shared>,

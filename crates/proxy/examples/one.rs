@@ -122,14 +122,11 @@ impl HandleMiss for Writer {
 
 struct Reader(Bytes);
 
-/// A body comes in pieces of this size, as from a socket and so as a memory store keeps it.
-const PIECE_BYTES: usize = 64 << 10;
-
 #[async_trait]
 impl HandleHit for Reader {
     async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        let piece = self.0.split_to(self.0.len().min(PIECE_BYTES));
-        Ok(Some(piece).filter(|piece| !piece.is_empty()))
+        let body = std::mem::take(&mut self.0);
+        Ok(Some(body).filter(|body| !body.is_empty()))
     }
 
     async fn finish(
