@@ -13,6 +13,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::gathering::Gathering;
+use crate::pacing;
 
 /// What may be on its way to a client of this machine, in bytes; Linux takes it twice, and counts its own bookkeeping.
 ///
@@ -22,8 +23,6 @@ const NEAR_SEND_BUFFER_BYTES: usize = 128 << 10;
 /// A client whose handshake took a round trip of no more than this is taken for one of this machine, in a container beside. Few
 /// networks are as fast, and over one that is, so small a buffer still takes more than 2 GB a second.
 const NEAR_ROUND_TRIP: Duration = Duration::from_micros(50);
-/// How the names of the congestion controls begin that pace.
-const PACED: &[u8] = b"bbr";
 
 /// Accepts clients.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn new(inner: TcpListener) -> Self {
-        Self::without_pacing(inner, PACED)
+        Self::without_pacing(inner, pacing::PACED)
     }
 
     /// `paced` is how the names of the congestion controls begin that pace.
@@ -89,60 +88,6 @@ impl Accepted {
             pacing::turn_on(&self.socket, paced);
         }
     }
-}
-
-/// Pacing, which Linux does where its congestion control is BBR: what is sent is spread over time by timers. Where no network is
-/// between, that saves no packet, and costs timers and wake-ups: a hit of 128 KiB was seen to take one and a half times the CPU time.
-#[cfg(target_os = "linux")]
-mod pacing {
-    use super::*;
-
-    /// One that does not, and that every Linux has.
-    const NOT_PACED: &[u8] = b"reno";
-
-    /// Has clients accepted without pacing, which a connection keeps once it has begun with it; the congestion control that they
-    /// would have had, if it is another.
-    pub(super) fn turn_off(listener: &TcpListener, paced: &[u8]) -> Option<Arc<[u8]>> {
-        let socket = SockRef::from(listener);
-        let by_default = socket.tcp_congestion().ok().map(name)?;
-        if !by_default.starts_with(paced) {
-            return None;
-        }
-        match socket.set_tcp_congestion(NOT_PACED) {
-            Ok(()) => Some(by_default.into()),
-            Err(e) => {
-                warn!("cannot set TCP_CONGESTION: {e}");
-                None
-            }
-        }
-    }
-
-    /// Gives a client its congestion control back, unless it was accepted with one that its route asks for.
-    pub(super) fn turn_on(client: &TcpStream, paced: &[u8]) {
-        let socket = SockRef::from(client);
-        if socket.tcp_congestion().is_ok_and(|now| name(now) == NOT_PACED)
-            && let Err(e) = socket.set_tcp_congestion(paced)
-        {
-            warn!("cannot set TCP_CONGESTION: {e}");
-        }
-    }
-
-    /// Without the zeros that the system fills it up with.
-    pub(super) fn name(mut padded: Vec<u8>) -> Vec<u8> {
-        padded.retain(|byte| *byte != 0);
-        padded
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod pacing {
-    use super::*;
-
-    pub(super) fn turn_off(_: &TcpListener, _: &[u8]) -> Option<Arc<[u8]>> {
-        None
-    }
-
-    pub(super) fn turn_on(_: &TcpStream, _: &[u8]) {}
 }
 
 fn is_near(is_of_this_host: bool, round_trip: Option<Duration>) -> bool {

@@ -25,6 +25,7 @@ pub mod flags;
 mod gathering;
 pub mod metrics;
 pub mod origin;
+mod pacing;
 pub mod policy;
 pub mod proxy;
 pub mod purge;
