@@ -224,6 +224,14 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_on_reading_small_entries_shares_them_sooner_or_later() {
+        let entry = entry(1);
+        let is_shared = |clone: Entry| clone.packed.as_ptr() == entry.packed.as_ptr();
+        let elsewhere = || (0..1 << 14).any(|_| is_shared(entry.clone()));
+        assert!(std::thread::scope(|scope| scope.spawn(elsewhere).join().unwrap()));
+    }
+
+    #[test]
     fn a_large_entry_is_shared_with_all_threads() {
         let entry = entry(SMALL_BODY_BYTES + 1);
         assert!(entry.clone().is_clone_of(&entry));
