@@ -15,8 +15,9 @@ pub(crate) fn may_share() -> bool {
     TURN.is_this_threads()
 }
 
-/// Something that one thread has at a time.
+/// Something that one thread has at a time. Each hit reads it, so nothing that is written lies on its line of the cache.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Turn(AtomicUsize);
 
 impl Turn {
