@@ -26,7 +26,7 @@ pub struct Machine {
     cores: usize,
     memory_gib: u64,
     kernel: String,
-    /// TCP's, by which all but forebay-proxy send to a client of the same machine, whatever it is.
+    /// TCP's. Where it paces (BBR), our proxy does without it towards clients of the same machine, and the field does not.
     #[serde(default)]
     congestion_control: String,
     rustc: String,

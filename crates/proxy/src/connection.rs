@@ -148,7 +148,7 @@ mod tests {
         assert_ne!(send_buffer(), before);
     }
 
-    /// One that every Linux has, as if it paced.
+    /// One that few systems are without, as if it paced.
     #[cfg(target_os = "linux")]
     const CUBIC: &[u8] = b"cubic";
 
