@@ -16,6 +16,12 @@ const HIT_FUTURES: (u64, &str) = (
 
 const MEMORY_HIT: Account = &[HIT_FUTURES, (1, "the hit handler")];
 
+/// A small entry is shared with one thread of the process; all others get a copy.
+const COPY: Account = &[
+    (1, "the copy of the entry"),
+    (1, "its reference count, since meta and body are parts of it"),
+];
+
 const DISK_HIT: Account = &[
     HIT_FUTURES,
     (1, "the hit handler"),
@@ -76,9 +82,17 @@ fn assert_accounted_for(path: HotPath, accounts: &[Account]) {
     );
 }
 
+/// One test, since threads count here: this one is the first of the process that reads from memory, so entries are shared
+/// with it.
 #[test]
-fn a_hit_from_memory_allocates_its_futures_and_its_handler() {
+fn a_hit_from_memory_allocates_its_futures_and_its_handler_and_elsewhere_a_copy() {
     assert_accounted_for(HotPath::MemoryHit, &[MEMORY_HIT]);
+    assert_accounted_for(HotPath::BridgeMemoryHit, &[MEMORY_HIT, BRIDGE]);
+    let elsewhere = std::thread::spawn(|| {
+        assert_accounted_for(HotPath::MemoryHit, &[MEMORY_HIT, COPY]);
+        assert_accounted_for(HotPath::BridgeMemoryHit, &[MEMORY_HIT, COPY, BRIDGE]);
+    });
+    elsewhere.join().unwrap();
 }
 
 #[test]
@@ -95,11 +109,6 @@ fn a_hit_from_the_memory_tier_needs_no_buffer() {
 fn a_miss_allocates_its_future() {
     assert_accounted_for(HotPath::MemoryMiss, &[MISS]);
     assert_accounted_for(HotPath::DiskMiss, &[MISS]);
-}
-
-#[test]
-fn the_bridge_allocates_what_pingoras_types_need() {
-    assert_accounted_for(HotPath::BridgeMemoryHit, &[MEMORY_HIT, BRIDGE]);
 }
 
 #[test]
