@@ -1,6 +1,7 @@
 //! Contenders measured in turns: A B A B …, each round of about the same length.
 
 use crate::Failure;
+use crate::disk_at_rest;
 use crate::measurement::{Measurement, Unit};
 use crate::timing::Sample;
 use std::time::Duration;
@@ -123,6 +124,7 @@ impl Runner {
     }
 
     fn round(&mut self) {
+        disk_at_rest::settle();
         if let Some(sample) = self.sample() {
             self.wall.push(per_operation(sample.wall, self.count));
             self.cpu.push(per_operation(sample.cpu, self.count));

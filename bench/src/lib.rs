@@ -4,6 +4,7 @@ pub mod area;
 pub mod child;
 pub mod comparison;
 pub mod contender;
+pub mod disk_at_rest;
 pub mod folder;
 pub mod measurement;
 pub mod objects;

@@ -14,6 +14,7 @@ mod scenario;
 mod verify;
 mod wrk;
 
+use crate::disk_at_rest;
 use crate::measurement::{Measurement, Unit};
 use crate::used_memory::UsedMemory;
 use contender::{Contender, Kind};
@@ -215,6 +216,7 @@ fn round(contender: &Contender, scenario: &Scenario, origin: &Origin, run: u64) 
         .map(|range| ("Range", range.as_str()))
         .chain(contender.kind.lines().iter().copied())
         .collect();
+    disk_at_rest::settle();
     let (cpu_before, asked_before) = (cpu::of_tree(contender.pid()), origin.requests());
     let seen = wrk::run(
         contender.address,
