@@ -243,6 +243,40 @@ async fn a_change_that_its_caller_has_made_wakes_nobody() {
     );
 }
 
+#[tokio::test]
+async fn what_comes_while_a_caller_writes_is_done_by_it_too() {
+    attempts(comes_meanwhile).await;
+}
+
+async fn comes_meanwhile() -> Result<(), String> {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = begun(dir.path(), &io, Sync::Never).await;
+    until_by_caller(&store, &watch(&io, |_| {})).await;
+
+    let mut first = Box::pin(written(&store, "first", 1_000).await.finish());
+    let second: Finishing = Box::pin(written(&store, "second", 1_000).await.finish());
+    let mut waker = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut waker).is_pending());
+    let second = Arc::new(Mutex::new(second));
+    let (comes, has_come) = (second.clone(), AtomicBool::new(false));
+    let changes = watch(&io, move |operation| {
+        if operation == Operation::Write && !has_come.swap(true, Ordering::Relaxed) {
+            let (mut second, mut waker) = (comes.lock().unwrap(), Context::from_waker(Waker::noop()));
+            // It is queued, and finds that somebody is at work.
+            assert!((0..2).all(|_| second.as_mut().poll(&mut waker).is_pending()));
+        }
+    });
+    let is_ready = first.as_mut().poll(&mut waker).is_ready();
+    let is_second_ready = second.lock().unwrap().as_mut().poll(&mut waker).is_ready();
+    let (own, others) = (by_caller(&changes), by_others(&changes));
+    match is_ready && is_second_ready && own == [Operation::Write; 2] && others == 0 {
+        true => Ok(()),
+        false => Err(format!(
+            "ready: {is_ready}, {is_second_ready}; {own:?} by the caller, {others} by others"
+        )),
+    }
+}
+
 /// Of a write that is dropped while it waits to be admitted: the store's thread is woken for what another caller has taken already.
 #[tokio::test]
 async fn what_a_caller_has_written_is_synced_although_the_stores_thread_was_woken_in_vain() {
@@ -256,7 +290,7 @@ async fn a_vain_wake_up() -> Result<(), String> {
     until_by_caller(&store, &watch(&io, |_| {})).await;
 
     let mut first = Box::pin(written(&store, "first", 1_000).await.finish());
-    let mut second: Abandoned = Box::pin(written(&store, "second", 1_000).await.finish());
+    let mut second: Finishing = Box::pin(written(&store, "second", 1_000).await.finish());
     let mut waker = Context::from_waker(Waker::noop());
     assert!(first.as_mut().poll(&mut waker).is_pending());
     assert!(second.as_mut().poll(&mut waker).is_pending());
@@ -290,7 +324,7 @@ async fn a_vain_wake_up() -> Result<(), String> {
     Ok(())
 }
 
-type Abandoned = Pin<Box<dyn Future<Output = Result<MissFinishType>> + Send>>;
+type Finishing = Pin<Box<dyn Future<Output = Result<MissFinishType>> + Send>>;
 
 /// Where the system tells of the store's thread: that which purges a body in a file.
 async fn stores_thread(store: &DiskStorage, io: &FaultyIo) -> PathBuf {

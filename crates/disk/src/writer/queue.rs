@@ -77,23 +77,29 @@ impl Queue {
         Ok(self.help(state).then(|| Nudge(self))) // one that is made wakes the thread when it is dropped
     }
 
-    /// Does what has queued up, where all of it may be short and nobody works with the writer; whether the thread is to be woken.
-    fn help(&self, mut state: MutexGuard<'_, State>) -> bool {
-        let is_alone = state.ops.len() == 1;
-        let may_be_short = state.ops.len() <= OPS_MAX && state.ops.iter().all(|op| op.may_be_short(is_alone));
-        let now = Instant::now();
-        if state.ops.is_empty() {
-            return false;
+    /// Does what has queued up, and what queues up meanwhile, where all of it may be short; whether the thread is to be woken. It is
+    /// not where somebody works with the writer, who looks at the queue after that.
+    fn help<'a>(&'a self, mut state: MutexGuard<'a, State>) -> bool {
+        let mut done = 0;
+        while !state.ops.is_empty() && !matches!(state.writer, Place::Taken) {
+            let is_alone = done == 0 && state.ops.len() == 1;
+            done += state.ops.len();
+            let may_be_short = done <= OPS_MAX && state.ops.iter().all(|op| op.may_be_short(is_alone));
+            let now = Instant::now();
+            if !may_be_short || self.detour.is_on(now) {
+                return true;
+            }
+            let Some(writer) = state.writer.take() else {
+                return true;
+            };
+            let ops = std::mem::take(&mut state.ops);
+            drop(state);
+            let is_wanted;
+            (state, is_wanted) = self.work(writer, |writer| writer.at_once(ops), Some(now));
+            if is_wanted {
+                return false; // it is woken already
+            }
         }
-        if !may_be_short || self.detour.is_on(now) {
-            return true;
-        }
-        let Some(writer) = state.writer.take() else {
-            return true;
-        };
-        let ops = std::mem::take(&mut state.ops);
-        drop(state);
-        self.work(writer, |writer| writer.at_once(ops), Some(now));
         false
     }
 
@@ -114,7 +120,7 @@ impl Queue {
                 writer.work(ops);
                 Vec::new()
             };
-            self.work(writer, work, None);
+            drop(self.work(writer, work, None)); // what has queued up meanwhile is taken next
         }
         let last = std::mem::take(&mut self.state.lock().writer);
         if let Place::Here(mut writer) = last {
@@ -122,13 +128,14 @@ impl Queue {
         }
     }
 
-    /// Works with the writer, and gives it back with what is left to the thread.
+    /// Works with the writer, and gives it back with what is left; whether the thread has something to do now, for which it is
+    /// woken.
     fn work(
         &self,
         mut writer: Box<Writer>,
         work: impl FnOnce(&mut Writer) -> Vec<Op>,
         begun: Option<Instant>,
-    ) {
+    ) -> (MutexGuard<'_, State>, bool) {
         let lost = Lost(self);
         let mut left = work(&mut writer);
         std::mem::forget(lost);
@@ -138,16 +145,16 @@ impl Queue {
         }
         let now = Instant::now();
         let mut state = self.state.lock();
+        let is_late = due.is_some_and(|due| due <= now || state.alarm.is_none_or(|alarm| due < alarm));
+        let is_wanted = state.closed || !left.is_empty() || is_late;
         left.append(&mut state.ops);
         state.ops = left;
         state.writer = Place::Here(writer);
         state.due = due;
-        let is_late = due.is_some_and(|due| due <= now || state.alarm.is_none_or(|alarm| due < alarm));
-        let is_wanted = state.closed || !state.ops.is_empty() || is_late;
-        drop(state);
         if is_wanted {
             self.changed.notify_one();
         }
+        (state, is_wanted)
     }
 
     /// The writer and what has queued up: waits for something to do. `None` once closed and empty.
