@@ -50,8 +50,8 @@ impl std::fmt::Debug for Queue {
 }
 
 impl Queue {
-    /// Does the operation at once where that is possible, or leaves it to the thread, which is to be woken then; starts that with
-    /// the first one.
+    /// Does the operation at once where that is possible, or wakes the thread for it, which is started with the first one. What has
+    /// time, and what others have come before, is for the caller to nudge.
     pub(super) fn push(
         &self,
         op: Op,
@@ -74,7 +74,10 @@ impl Queue {
         if has_time || !is_alone {
             return Ok(Some(Nudge(self)));
         }
-        Ok(self.help(state).then(|| Nudge(self))) // one that is made wakes the thread when it is dropped
+        if self.help(state) {
+            self.changed.notify_one();
+        }
+        Ok(None)
     }
 
     /// Does what has queued up, and what queues up meanwhile, where all of it may be short; whether the thread is to be woken. It is
