@@ -253,28 +253,72 @@ async fn comes_meanwhile() -> Result<(), String> {
     let store = begun(dir.path(), &io, Sync::Never).await;
     until_by_caller(&store, &watch(&io, |_| {})).await;
 
-    let mut first = Box::pin(written(&store, "first", 1_000).await.finish());
+    let mut first: Finishing = Box::pin(written(&store, "first", 1_000).await.finish());
     let second: Finishing = Box::pin(written(&store, "second", 1_000).await.finish());
-    let mut waker = Context::from_waker(Waker::noop());
-    assert!(first.as_mut().poll(&mut waker).is_pending());
+    assert!(!is_ready(&mut first));
     let second = Arc::new(Mutex::new(second));
-    let (comes, has_come) = (second.clone(), AtomicBool::new(false));
-    let changes = watch(&io, move |operation| {
-        if operation == Operation::Write && !has_come.swap(true, Ordering::Relaxed) {
-            let (mut second, mut waker) = (comes.lock().unwrap(), Context::from_waker(Waker::noop()));
-            // It is queued, and finds that somebody is at work.
-            assert!((0..2).all(|_| second.as_mut().poll(&mut waker).is_pending()));
-        }
-    });
-    let is_ready = first.as_mut().poll(&mut waker).is_ready();
-    let is_second_ready = second.lock().unwrap().as_mut().poll(&mut waker).is_ready();
+    let changes = queue_at_first_write(&io, &second);
+    let are_ready = [is_ready(&mut first), is_ready(&mut second.lock().unwrap())];
     let (own, others) = (by_caller(&changes), by_others(&changes));
-    match is_ready && is_second_ready && own == [Operation::Write; 2] && others == 0 {
+    match are_ready == [true; 2] && own == [Operation::Write; 2] && others == 0 {
         true => Ok(()),
         false => Err(format!(
-            "ready: {is_ready}, {is_second_ready}; {own:?} by the caller, {others} by others"
+            "ready: {are_ready:?}; {own:?} by the caller, {others} by others"
         )),
     }
+}
+
+/// A larger entry: the store's thread does not wait for the caller to look at it once more.
+#[tokio::test]
+async fn what_comes_while_a_caller_writes_and_is_not_for_it_holds_nobody_up() {
+    attempts(larger_comes_meanwhile).await;
+}
+
+async fn larger_comes_meanwhile() -> Result<(), String> {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = begun(dir.path(), &io, Sync::Never).await;
+    until_by_caller(&store, &watch(&io, |_| {})).await;
+
+    let larger: Finishing = Box::pin(written(&store, "larger", 30_000).await.finish());
+    let larger = Arc::new(Mutex::new(larger));
+    let changes = queue_at_first_write(&io, &larger);
+    let (target, span) = (key("a").to_compact(), none());
+    let mut purged = Box::pin(store.purge(&target, PurgeType::Invalidation, &span));
+    // It is not looked at again until the larger one is there.
+    if !is_ready(&mut purged) || by_caller(&changes) != [Operation::Write] {
+        return Err(format!(
+            "not purged at once; {:?} by the caller",
+            by_caller(&changes)
+        ));
+    }
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_ready(&mut larger.lock().unwrap()) {
+        if Instant::now() >= deadline {
+            return Err(format!("{:?} by the caller", by_caller(&changes)));
+        }
+        thread::yield_now();
+    }
+    match by_caller(&changes)[..] {
+        [Operation::Write] => Ok(()),
+        ref own => Err(format!("{own:?} by the caller")),
+    }
+}
+
+/// Queues a write's end while the first write is made after this: there it finds that somebody is at work.
+fn queue_at_first_write(io: &FaultyIo, comes: &Arc<Mutex<Finishing>>) -> Changes {
+    let (comes, has_come) = (comes.clone(), AtomicBool::new(false));
+    watch(io, move |operation| {
+        if operation == Operation::Write && !has_come.swap(true, Ordering::Relaxed) {
+            let mut comes = comes.lock().unwrap();
+            assert!((0..2).all(|_| !is_ready(&mut comes)));
+        }
+    })
+}
+
+/// Whether a future has its result now; nobody is woken for it.
+fn is_ready<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> bool {
+    let mut waker = Context::from_waker(Waker::noop());
+    future.as_mut().poll(&mut waker).is_ready()
 }
 
 /// Of a write that is dropped while it waits to be admitted: the store's thread is woken for what another caller has taken already.
