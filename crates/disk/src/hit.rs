@@ -56,7 +56,7 @@ pub(crate) struct StoredHit {
     slot: Slot,
     /// How often the entry was read.
     reads: u8,
-    weight_bytes: usize,
+    weight_bytes: u64,
     body: Body,
     position: u64,
     end: u64,
@@ -67,7 +67,7 @@ impl StoredHit {
         store: ShardedRef<Store>,
         key: HashBinary,
         (slot, reads): (Slot, u8),
-        weight_bytes: usize,
+        weight_bytes: u64,
         body: Body,
     ) -> Self {
         let mut hit = StoredHit {
@@ -178,7 +178,7 @@ impl HandleHit for StoredHit {
     }
 
     fn get_eviction_weight(&self) -> usize {
-        self.weight_bytes
+        usize::try_from(self.weight_bytes).unwrap_or(usize::MAX)
     }
 
     fn entry_id(&self) -> Option<CacheEntryId> {

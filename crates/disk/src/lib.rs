@@ -7,7 +7,8 @@
 //! this crate describes every byte.
 //!
 //! Hits read the page cache on the calling thread, where that has what they need, and check it. For what is read often, that
-//! is most of the work: copies of it may be [kept in memory](DiskOptions::memory_tier_bytes).
+//! is most of the work: copies of it may be [kept in memory](DiskOptions::memory_tier_bytes). Only Linux tells what the page
+//! cache has; elsewhere a thread of the store's reads.
 //!
 //! Where the disk is full before the capacity is, the store shrinks to what the disk has and goes on storing. A write
 //! that fails for good is not admitted, and its body still reaches those who read it, out of memory, within

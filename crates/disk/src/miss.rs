@@ -348,7 +348,9 @@ impl HandleMiss for DiskMiss {
         });
         let weight_bytes = submitted.await?;
         drop(held);
-        Ok(MissFinishType::Created(weight_bytes))
+        Ok(MissFinishType::Created(
+            usize::try_from(weight_bytes).unwrap_or(usize::MAX),
+        ))
     }
 
     fn streaming_write_tag(&self) -> Option<&[u8]> {

@@ -6,7 +6,7 @@ use crate::index::Slot;
 use crate::miss::DiskMiss;
 use crate::read::{BodyFile, Failure, Wait};
 use crate::stats::DiskStats;
-use crate::store::{Spilled, Store, weight_bytes};
+use crate::store::{Spilled, Store};
 use crate::writer::{Change, Op};
 use async_trait::async_trait;
 use forebay_core::{
@@ -237,7 +237,7 @@ fn open_entry(
     };
     let meta =
         CacheMeta::decode(stored.meta.clone()).map_err(|_| Failure::Damaged("its meta cannot be read"))?;
-    let weight = weight_bytes(&stored);
+    let weight = stored.header.weight_bytes();
     let body = match stored.body_in_file() {
         false => Body::Inline(stored.inline_body),
         true => {

@@ -1,5 +1,6 @@
 //! What all parts of an open store share.
 
+use crate::DiskOptions;
 use crate::admission::{Admission, Refusal};
 use crate::buffers::Buffers;
 use crate::format::StoreId;
@@ -12,7 +13,6 @@ use crate::spill::{Reservation, SpillFile};
 use crate::stats::{Counters, DiskStats};
 use crate::tier::MemoryTier;
 use crate::writer::Queue;
-use crate::{DiskOptions, read::Stored};
 use forebay_core::{CacheMeta, Error, ErrorKind, HashBinary, Result};
 use forebay_live::LiveWrites;
 use parking_lot::Mutex;
@@ -203,14 +203,4 @@ impl Store {
         self.counters.fill(&mut stats);
         stats
     }
-}
-
-/// What an entry weighs: its bytes on disk, whatever they are rounded up to.
-pub(crate) fn weight_bytes(stored: &Stored) -> usize {
-    let body_file = if stored.body_in_file() {
-        crate::format::body::file_bytes(stored.header.body_len)
-    } else {
-        0
-    };
-    stored.header.record_bytes() + body_file as usize
 }

@@ -66,7 +66,7 @@ async fn begun(dir: &Path, io: &FaultyIo, sync: Sync) -> DiskStorage {
 
 /// Changes something until the caller has done that itself: the answer to a fill comes before the store's thread has let go.
 async fn until_by_caller(store: &DiskStorage, changes: &Changes) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while by_caller(changes).is_empty() {
         assert!(Instant::now() < deadline, "no caller has written anything");
         store.update_meta(&key("c"), &meta("c"), &none()).await.unwrap();

@@ -35,8 +35,8 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    pub(crate) fn items_bytes(&self) -> usize {
-        self.count as usize * ITEM_BYTES
+    pub(crate) fn items_bytes(&self) -> u64 {
+        u64::from(self.count) * ITEM_BYTES as u64
     }
 }
 
@@ -75,14 +75,14 @@ pub(crate) fn decode_tail(bytes: &[u8], log_len: u64, segment_seed: u64) -> Opti
     })?;
     let end = tail
         .items_at
-        .checked_add(tail.items_bytes() as u64)?
+        .checked_add(tail.items_bytes())?
         .checked_add(TAIL_BYTES as u64)?;
     (end == log_len).then_some(tail)
 }
 
 /// The items before this tail; `None` if damaged, or if one speaks of a record that cannot be there.
 pub(crate) fn decode_items(bytes: &[u8], tail: &Tail, segment_seed: u64) -> Option<Vec<Item>> {
-    if bytes.len() != tail.items_bytes() || checksum(bytes, segment_seed) != tail.items_checksum {
+    if bytes.len() as u64 != tail.items_bytes() || checksum(bytes, segment_seed) != tail.items_checksum {
         return None;
     }
     let items: Option<Vec<Item>> = bytes.chunks_exact(ITEM_BYTES).map(decode_item).collect();

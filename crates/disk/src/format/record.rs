@@ -1,6 +1,6 @@
 //! One record of a log: fixed header, checksum table, meta, body, and a trailer that names the key once more.
 
-use super::{BLOCK_BYTES, INLINE_BYTES_MAX, blocks, checksum, u32_at, u64_at};
+use super::{BLOCK_BYTES, INLINE_BYTES_MAX, blocks, body, checksum, u32_at, u64_at};
 use forebay_core::{CacheMeta, HashBinary};
 
 /// Records begin at multiples of this, so that an index entry stays small and a scan can find its way again.
@@ -97,6 +97,15 @@ impl Header {
     /// The whole record, padding and trailer included.
     pub(crate) fn record_bytes(&self) -> usize {
         (self.body_at() + self.inline_len() + TRAILER_BYTES).next_multiple_of(ALIGN)
+    }
+
+    /// What the entry weighs: its bytes on disk, whatever they are rounded up to.
+    pub(crate) fn weight_bytes(&self) -> u64 {
+        let body_file = match self.kind {
+            Kind::FileEntry => body::file_bytes(self.body_len),
+            Kind::Entry | Kind::Tombstone => 0,
+        };
+        self.record_bytes() as u64 + body_file
     }
 
     /// Header and table as bytes.

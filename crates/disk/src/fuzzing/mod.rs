@@ -73,7 +73,7 @@ fn check_footer(bytes: &[u8]) {
         return;
     };
     let items = &bytes[tail.items_at as usize..tail_at];
-    assert_eq!(items.len(), tail.items_bytes());
+    assert_eq!(items.len() as u64, tail.items_bytes());
     if let Some(items) = footer::decode_items(items, &tail, seed) {
         let again = footer::encode(&items, tail.items_at, seed);
         assert_eq!(again.len(), items.len() * ITEM_BYTES + TAIL_BYTES);
@@ -203,8 +203,8 @@ fn repair_footer(bytes: &mut [u8], seed: u64) {
     if &tail[..8] != b"forebayF" || tail[12] & 1 == 1 {
         return;
     }
-    let items_bytes = u32_at(tail, 8) as usize * ITEM_BYTES;
-    let Some(items_at) = before.len().checked_sub(items_bytes) else {
+    let items_bytes = (u32_at(tail, 8) as usize).checked_mul(ITEM_BYTES);
+    let Some(items_at) = items_bytes.and_then(|bytes| before.len().checked_sub(bytes)) else {
         return;
     };
     tail[16..24].copy_from_slice(&(items_at as u64).to_le_bytes());

@@ -44,7 +44,10 @@ fn read_footer(log: &dyn File, len_bytes: u64, seed: u64) -> io::Result<Option<V
     let Some(tail) = footer::decode_tail(&tail, len_bytes, seed) else {
         return Ok(None);
     };
-    let mut items = vec![0; tail.items_bytes()]; // within the log: decode_tail has checked it
+    let Ok(items_bytes) = usize::try_from(tail.items_bytes()) else {
+        return Ok(None); // more than this machine can address
+    };
+    let mut items = vec![0; items_bytes]; // within the log: decode_tail has checked it
     read_full(log, &mut items, tail.items_at)?;
     Ok(footer::decode_items(&items, &tail, seed))
 }

@@ -86,7 +86,7 @@ pub(crate) struct Commit {
     pub(crate) meta: Bytes,
     pub(crate) body: CommitBody,
     pub(crate) body_len: u64,
-    pub(crate) reply: Reply<usize>,
+    pub(crate) reply: Reply<u64>,
 }
 
 impl Commit {
@@ -183,8 +183,8 @@ enum After {
     Admit {
         guard: LiveGuard<Spilled>,
         spill: Option<Spill>,
-        weight_bytes: usize,
-        reply: Reply<usize>,
+        weight_bytes: u64,
+        reply: Reply<u64>,
     },
     Purge {
         only: Option<CacheEntryId>,

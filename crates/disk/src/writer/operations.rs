@@ -1,11 +1,11 @@
 //! What the writer does for each operation, up to the record that it appends.
 
 use super::{After, Change, Commit, CommitBody, Pending, Reply, Writer};
+use crate::format::checksum;
 use crate::format::record::{Header, Kind};
-use crate::format::{body, checksum};
 use crate::index::Slot;
 use crate::read::{Failure, Stored, Wait};
-use crate::store::{Spilled, weight_bytes};
+use crate::store::Spilled;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use forebay_live::KeyWrites;
@@ -36,10 +36,7 @@ impl Writer {
             body_len,
             meta_checksum,
         };
-        let mut weight = header.record_bytes();
-        if kind == Kind::FileEntry {
-            weight += body::file_bytes(body_len) as usize;
-        }
+        let weight = header.weight_bytes();
         if guard.is_purged() {
             // As if it had been purged right after it was admitted.
             drop((body, guard));
@@ -213,7 +210,7 @@ impl Writer {
                 meta.encode()?.into()
             }
         };
-        self.place_record((weight_bytes(&stored) + meta.len()) as u64)?;
+        self.place_record(stored.header.weight_bytes() + meta.len() as u64)?;
         // Both may have moved the entry or dropped it.
         match self.store.index.get(key) {
             Some(now) if now == slot => Ok(Some((stored, meta, slot))),

@@ -7,7 +7,6 @@ use crate::format::record::Kind;
 use crate::read::Wait;
 use crate::ring::Ring;
 use crate::segment::Segment;
-use crate::store::weight_bytes;
 use forebay_core::HashBinary;
 use std::collections::BTreeMap;
 use std::io;
@@ -64,7 +63,7 @@ impl Writer {
             let Ok(Some(stored)) = self.store.read_record(&key, slot, Wait::Yes) else {
                 continue;
             };
-            let weight = weight_bytes(&stored) as u64;
+            let weight = stored.header.weight_bytes();
             // The first one always: a body may be larger than all else of its segment.
             let fits = is_above || self.has_room(stored.header.record_bytes() as u64);
             if weight > left && any || !fits || self.place().is_err() {

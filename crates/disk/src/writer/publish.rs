@@ -25,7 +25,7 @@ impl Writer {
             } => {
                 let counters = &self.store.counters;
                 counters.admitted.add(1);
-                counters.admitted_bytes.add(weight_bytes as u64);
+                counters.admitted_bytes.add(weight_bytes);
                 if let (Some(spill), Some(active)) = (spill, &self.active) {
                     let bytes = crate::format::body::file_bytes(item.body_len);
                     spill.keep(); // before it is counted elsewhere, so that nobody sees it twice
@@ -186,7 +186,7 @@ impl After {
 
 /// What an operation has come to, for who waits for it.
 pub(super) enum Answer {
-    Admitted(Reply<usize>, usize),
+    Admitted(Reply<u64>, u64),
     Outcome(Reply<PurgeOutcome>, PurgeOutcome),
     Healed(Reply<bool>),
     Nobody,
