@@ -54,7 +54,7 @@ impl Writer {
         }
         match op {
             Op::Purge { key, only, .. } => match self.slot(key, *only) {
-                Some(slot) => self.appends_shortly(ALIGN, slot),
+                Some(slot) => self.appends(ALIGN) && !slot.body_in_file && self.has_others(slot),
                 None => true, // nothing is written
             },
             Op::Rewrite {
@@ -66,7 +66,9 @@ impl Writer {
                         Change::Replace(meta) => meta.len(),
                         Change::Expire(_) => record_bytes,
                     };
-                    self.appends_shortly(record_bytes + more_bytes, slot) && self.store.is_at_hand(slot)
+                    self.appends(record_bytes + more_bytes)
+                        && self.is_replaced_alone(slot)
+                        && self.store.is_at_hand(slot)
                 }
                 None => true,
             },
@@ -77,28 +79,28 @@ impl Writer {
                 self.has_pages(record_bytes as u64)
                     && !commit.leaves_a_file()
                     && self.store.index.len() < self.store.options.entries_max()
-                    && match self.store.index.get(commit.guard.key()) {
-                        Some(slot) => self.appends_shortly(record_bytes, slot),
-                        None => self.appends(record_bytes),
-                    }
+                    && self.appends(record_bytes)
+                    && (self.store.index.get(commit.guard.key()))
+                        .is_none_or(|slot| !slot.body_in_file && self.is_replaced_alone(slot))
             }
             Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
         }
     }
 
-    /// Whether so much can be appended by one write, after which the slot is no longer its key's.
-    fn appends_shortly(&self, record_bytes: usize, replaced: Slot) -> bool {
-        self.appends(record_bytes) && !self.takes_a_file_along(replaced)
-    }
-
+    /// Whether so much can be appended by one write.
     fn appends(&self, record_bytes: usize) -> bool {
         let has_log = self.ring == Ring::Probation && self.active.is_some() && !self.is_full();
         has_log && self.store.options.sync != Sync::Always && self.fits(record_bytes as u64, 0)
     }
 
-    /// Whether a file goes with a slot: that of its body, or a segment that has nothing else in it.
-    fn takes_a_file_along(&self, slot: Slot) -> bool {
+    /// Whether a slot's segment stays when the next record of its key takes its place: that may go to the same one.
+    fn is_replaced_alone(&self, slot: Slot) -> bool {
+        self.active_number() == Some(slot.segment) || self.has_others(slot)
+    }
+
+    /// Whether a slot's segment has other entries. With the last one it goes itself.
+    fn has_others(&self, slot: Slot) -> bool {
         let segment = self.store.segments.get(slot.segment);
-        slot.body_in_file || segment.is_none_or(|segment| segment.live() <= 1)
+        segment.is_some_and(|segment| segment.live() > 1)
     }
 }

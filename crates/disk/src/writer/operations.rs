@@ -210,7 +210,7 @@ impl Writer {
                 meta.encode()?.into()
             }
         };
-        self.place_record(stored.header.weight_bytes() + meta.len() as u64)?;
+        self.place_record((stored.header.record_bytes() + meta.len()) as u64)?;
         // Both may have moved the entry or dropped it.
         match self.store.index.get(key) {
             Some(now) if now == slot => Ok(Some((stored, meta, slot))),
