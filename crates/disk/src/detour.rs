@@ -1,28 +1,36 @@
-//! Whether callers write to the disk themselves, or leave that to a thread of the store.
+//! Whether callers go to the disk themselves, or leave that to a thread of the store.
 
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
 /// A caller's own write that takes longer has waited for the disk: it holds up whatever else its thread serves.
-const SLOW: Duration = Duration::from_millis(10);
-/// So long threads of the store make all writes after that.
-const DETOUR: Duration = Duration::from_secs(10);
+const SLOW_WRITE: Duration = Duration::from_millis(10);
+/// For so many times as long as a caller has waited, threads of the store do it after that,
+const DETOUR_TIMES: u32 = 1000;
+/// and no longer than this.
+const DETOUR_MAX: Duration = Duration::from_secs(10);
 
-/// Until when no caller writes itself.
+/// Until when no caller does it itself.
 #[derive(Debug, Default)]
 pub(crate) struct Detour(Mutex<Option<Instant>>);
 
 impl Detour {
-    /// Whether writes are left to a thread now.
+    /// Whether it is left to a thread now.
     pub(crate) fn is_on(&self, now: Instant) -> bool {
         self.0.lock().is_some_and(|until| now < until)
     }
 
     /// To be called after a write that a caller has begun then.
     pub(crate) fn written(&self, begun: Instant) {
-        let now = Instant::now();
-        if now - begun > SLOW {
-            *self.0.lock() = Some(now + DETOUR);
+        if begun.elapsed() > SLOW_WRITE {
+            self.waited(begun);
         }
+    }
+
+    /// To be called where a caller has waited for the disk since then.
+    pub(crate) fn waited(&self, begun: Instant) {
+        let now = Instant::now();
+        let detour = (now - begun).saturating_mul(DETOUR_TIMES).min(DETOUR_MAX);
+        *self.0.lock() = Some(now + detour);
     }
 }

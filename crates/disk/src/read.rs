@@ -4,7 +4,7 @@ use crate::buffers::Buffer;
 use crate::format::record::{ALIGN, Header, Kind};
 use crate::format::{BLOCK_BYTES, StoreId, blocks_match, body, checksum};
 use crate::index::Slot;
-use crate::io::{File, Io, OpenMode, read_full, read_full_nowait};
+use crate::io::{File, Io, OpenMode, read_full, read_full_nowait, thread_waits};
 use crate::segment::Segment;
 use crate::store::Store;
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use forebay_core::HashBinary;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// So much of a body is read at a time where the disk is waited for, in bytes: while it is sent, the kernel reads ahead.
 const WAIT_BYTES: usize = 4 * BLOCK_BYTES;
@@ -168,11 +169,32 @@ impl Store {
         };
         match self.buffers.take(len_bytes).fill_part(at_hand) {
             Ok(bytes) => Ok(bytes),
+            Err((buffer, error)) if self.may_read_untold(&error) => self
+                .untold(|| buffer.fill(|bytes| read_full(&**file, bytes, offset)))
+                .map_err(|(_, error)| error),
             Err((mut buffer, _)) => {
                 buffer.truncate(WAIT_BYTES);
                 self.read_waiting(file, buffer, offset).await
             }
         }
+    }
+
+    /// Whether a caller whom nobody could tell whether memory has something goes and reads it: where callers have not waited
+    /// for that lately.
+    pub(crate) fn may_read_untold(&self, error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::Unsupported
+            && thread_waits().is_some()
+            && !self.read_detour.is_on(Instant::now())
+    }
+
+    /// Such a read.
+    pub(crate) fn untold<T>(&self, read: impl FnOnce() -> T) -> T {
+        let (begun, before) = (Instant::now(), thread_waits());
+        let done = read();
+        if thread_waits() != before {
+            self.read_detour.waited(begun);
+        }
+        done
     }
 
     /// Fills a buffer on a thread of the pool.
@@ -220,9 +242,12 @@ impl Store {
         }
     }
 
-    /// Whether the page cache has the record of a slot.
+    /// Whether a caller may read the record of a slot itself: where the page cache has it, as far as can be told.
     pub(crate) fn is_at_hand(&self, slot: Slot) -> bool {
-        matches!(self.read_log(slot, Wait::No), Ok(Some(_)))
+        match self.read_log(slot, Wait::No) {
+            Ok(found) => found.is_some(),
+            Err(error) => self.may_read_untold(&error),
+        }
     }
 
     fn read_log(&self, slot: Slot, wait: Wait) -> io::Result<Option<Bytes>> {

@@ -85,6 +85,9 @@ impl DiskStorage {
             }
             let (slot, reads) = store.index.touch(key)?;
             let opened = match open_entry(store.get(), key, slot, reads, Wait::No) {
+                Err(Failure::Io(error)) if store.may_read_untold(&error) => {
+                    store.untold(|| open_entry(store.get(), key, slot, reads, Wait::Yes))
+                }
                 Err(_) => Box::pin(open_waiting(store, *key, slot, reads)).await,
                 at_hand => at_hand,
             };

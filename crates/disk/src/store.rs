@@ -3,6 +3,7 @@
 use crate::DiskOptions;
 use crate::admission::{Admission, Refusal};
 use crate::buffers::Buffers;
+use crate::detour::Detour;
 use crate::format::StoreId;
 use crate::index::Index;
 use crate::io::{File, Io};
@@ -36,6 +37,8 @@ pub(crate) struct Store {
     admission: Admission,
     pub(crate) pool: Pool,
     pub(crate) buffers: Buffers,
+    /// Whether callers read what nobody can tell to be in memory.
+    pub(crate) read_detour: Detour,
     pub(crate) tier: MemoryTier,
     pub(crate) queue: Queue,
     /// Bytes of body files of writes in progress, and of spare ones.
@@ -78,6 +81,7 @@ impl Store {
             counters: Arc::default(),
             pool: Pool::default(),
             buffers: Buffers::default(),
+            read_detour: Detour::default(),
             queue: Queue::default(),
             spilling: Arc::default(),
             spares: Spares::default(),

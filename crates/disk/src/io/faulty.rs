@@ -51,7 +51,8 @@ pub enum Fault {
 
 type Plan = dyn Fn(&Call<'_>) -> Option<Fault> + Send + Sync;
 
-/// The real file system, with faults. Clones share the plan and the count of calls.
+/// The real file system, with faults, and with everything in memory as far as it tells. Clones share the plan and the count
+/// of calls.
 #[derive(Clone, Default)]
 pub struct FaultyIo {
     shared: Arc<Shared>,
@@ -61,6 +62,8 @@ pub struct FaultyIo {
 struct Shared {
     plan: RwLock<Option<Box<Plan>>>,
     calls: AtomicU64,
+    /// Whether it keeps to itself what memory has.
+    is_silent: bool,
 }
 
 #[derive(Debug)]
@@ -74,6 +77,16 @@ impl FaultyIo {
     /// The real file system, without faults yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that cannot tell what memory has, as overlayfs.
+    pub fn without_nowait() -> Self {
+        FaultyIo {
+            shared: Arc::new(Shared {
+                is_silent: true,
+                ..Shared::default()
+            }),
+        }
     }
 
     /// From now on, asks `plan` before every call.
@@ -197,7 +210,10 @@ impl File for FaultyFile {
     }
 
     fn read_at_nowait(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.read(buffer, |buffer| self.file.read_at_nowait(buffer, offset))
+        match self.io.shared.is_silent {
+            true => Err(io::ErrorKind::Unsupported.into()),
+            false => self.read_at(buffer, offset),
+        }
     }
 
     fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {

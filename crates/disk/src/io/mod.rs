@@ -84,6 +84,19 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// How often this thread has waited for anything so far, where the system counts that.
+#[cfg(target_os = "linux")]
+pub(crate) fn thread_waits() -> Option<i64> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
+    Some(usage.voluntary_context_switches())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn thread_waits() -> Option<i64> {
+    None
+}
+
 /// How many buffers one system call takes (`IOV_MAX` of Linux).
 const BUFFERS_MAX: usize = 1024;
 

@@ -61,6 +61,7 @@ impl Io for RealIo {
         };
         let fd = match open(OFlags::NOATIME) {
             Err(Errno::PERM) => open(OFlags::empty()), // the file is another's
+            Err(Errno::NOSYS | Errno::INVAL) => return Err(io::ErrorKind::Unsupported.into()), // an older Linux
             opened => opened,
         }?;
         Ok(Arc::new(RealFile(fd.into())))
@@ -90,13 +91,13 @@ impl File for RealFile {
 
     #[cfg(target_os = "linux")]
     fn read_at_nowait(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        use rustix::io::{ReadWriteFlags, preadv2};
-        Ok(preadv2(
-            &self.0,
-            &mut [io::IoSliceMut::new(buffer)],
-            offset,
-            ReadWriteFlags::NOWAIT,
-        )?)
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        let mut buffers = [io::IoSliceMut::new(buffer)];
+        match preadv2(&self.0, &mut buffers, offset, ReadWriteFlags::NOWAIT) {
+            // Overlayfs, as under a container that has no volume.
+            Err(Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
+            read => Ok(read?),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
