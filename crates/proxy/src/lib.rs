@@ -24,6 +24,7 @@ mod connection;
 pub mod flags;
 mod gathering;
 pub mod metrics;
+mod open_files;
 pub mod origin;
 mod pacing;
 pub mod policy;

@@ -17,6 +17,7 @@ use crate::admin::Admin;
 use crate::connection::Listener;
 use crate::flags::{Config, StoreConfig};
 use crate::metrics::Metrics;
+use crate::open_files;
 use crate::proxy::CachingProxy;
 use crate::store::Store;
 
@@ -25,7 +26,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a drain looks whether all requests have ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
-/// Serves until SIGTERM or SIGINT, then drains and closes the store.
+/// Serves until SIGTERM or SIGINT, then drains and closes the store. The process's limit of open files is raised to what the
+/// system lets it have.
 ///
 /// pingora's own `Server` is not used: it binds where a failure can only panic, never tells which port it got, and at
 /// SIGTERM sleeps through its whole grace period, whether or not a request is open.
@@ -44,6 +46,7 @@ pub fn run_with(
     config: Config,
     open: impl FnOnce(&StoreConfig) -> Result<Store, String>,
 ) -> Result<(), String> {
+    open_files::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(config.threads)
         .enable_all()
@@ -148,7 +151,7 @@ where
                 });
             }
             Err(e) => {
-                warn!("cannot accept a connection: {e}");
+                warn!("cannot accept a connection: {e}{}", open_files::advice(&e));
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -1,7 +1,9 @@
 //! What an operator sees and sets: the admin address, and the limit on what is stored.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -191,4 +193,36 @@ fn in_an_upgrade_the_new_process_can_wait_for_the_store() {
     process.terminate().unwrap();
     assert_eq!(process.ended(Duration::from_secs(20)).unwrap().0.code(), Some(0));
     assert_eq!(stage.proxy.restart_when_ended().unwrap().code(), Some(0));
+}
+
+/// Most systems start programs with 1,024, for the sake of `select`, and let them have many more.
+#[test]
+fn it_takes_as_many_open_files_as_the_system_lets_it_have() {
+    let stage = stage();
+    let scratch = ScratchDir::new().unwrap();
+    let program = scratch.path().join("with-few-files");
+    let real = stage.proxy.settings().binary.display();
+    std::fs::write(
+        &program,
+        format!("#!/bin/sh\nulimit -Sn 64\nexec {real} \"$@\"\n"),
+    )
+    .unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
+    let proxy = Proxy::start(Settings {
+        binary: program,
+        ..stage.proxy.settings().clone()
+    });
+    let proxy = proxy.unwrap();
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(proxy.listen()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+            .write_all(b"GET /bytes/9/x HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 200");
+        open.push(stream);
+    }
 }
