@@ -85,6 +85,10 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub read_timeout: u64,
 
+    /// How long a client may be silent within a request and between two, and take nothing of a response
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub client_timeout: u64,
+
     /// How long open requests may go on after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub grace_seconds: u64,
@@ -128,6 +132,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// The limit for the origin's silence.
     pub read_timeout: Duration,
+    /// The limit for a client's silence, within a request and between two, and for taking nothing of a response.
+    pub client_timeout: Duration,
     /// The limit for open requests after SIGTERM.
     pub grace: Duration,
     /// Print a line for each request.
@@ -207,6 +213,7 @@ impl Flags {
         for (flag, seconds) in [
             ("--connect-timeout", self.connect_timeout),
             ("--read-timeout", self.read_timeout),
+            ("--client-timeout", self.client_timeout),
         ] {
             if seconds == 0 {
                 return Err(format!("{flag} 0: must be above 0"));
@@ -223,6 +230,7 @@ impl Flags {
             stale_if_unreachable_secs: self.stale_if_unreachable,
             connect_timeout: Duration::from_secs(self.connect_timeout),
             read_timeout: Duration::from_secs(self.read_timeout),
+            client_timeout: Duration::from_secs(self.client_timeout),
             grace: Duration::from_secs(self.grace_seconds),
             access_log: self.access_log,
         })
@@ -336,6 +344,7 @@ mod tests {
             (&["--max-object-size", "17MiB"], "--max-object-size"),
             (&["--threads", "0"], "--threads"),
             (&["--read-timeout", "0"], "--read-timeout"),
+            (&["--client-timeout", "0"], "--client-timeout"),
             (&["--listen", "nowhere"], "--listen"),
             (&["--allow-purge-from", "here"], "--allow-purge-from"),
         ] {

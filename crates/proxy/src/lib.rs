@@ -16,6 +16,7 @@
 //! | A body that grows beyond the size limit cuts the transfer. | It flows on and is not kept, as far as the storage's memory for writes in progress goes (`in_flight_bytes`): beyond that the first transfer is cut. The URL passes by from then on. |
 //! | The body of a response without length ends where the connection does. | Passed on and not stored, since an origin that dies looks the same. |
 //! | A request that arrives before the fill behind the last response has ended resets the connection. | It waits its turn. Where the client got less than is filled (a HEAD, a 206, a 304) the head says close, so that its next request need not wait. |
+//! | A client that has had a response may keep its connection for ever. | It is let go when it asks for nothing more (`--client-timeout`). |
 //! | HTTP/1.0 clients get chunks. | The connection ends their bodies. |
 //! | Requests that it cannot parse are answered before any filter. | Left so: these 400s are the only responses without `Cache-Status`. |
 

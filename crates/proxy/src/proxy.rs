@@ -43,8 +43,6 @@ use crate::purge;
 
 /// How long requests wait for the head of another one's response to the same URL before they ask the origin too.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
-/// How long a client may take to send, or to take, the next bytes.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A caching reverse proxy for one origin.
 pub struct CachingProxy {
@@ -121,8 +119,12 @@ impl ProxyHttp for CachingProxy {
             exchange.demands = Directives::of_request(&request.headers);
         }
         let downstream = session.as_downstream_mut();
-        downstream.set_read_timeout(Some(CLIENT_TIMEOUT));
-        downstream.set_write_timeout(Some(CLIENT_TIMEOUT));
+        downstream.set_read_timeout(Some(self.config.client_timeout));
+        downstream.set_write_timeout(Some(self.config.client_timeout));
+        if downstream.get_keepalive().is_some() {
+            // Without it, for ever.
+            downstream.set_keepalive(Some(self.config.client_timeout.as_secs()));
+        }
         // Without it, pingora resets the connection of a client that has its whole response and sends its next request while
         // the fill behind that response is still being finished.
         downstream.set_pipelining_enabled(true);

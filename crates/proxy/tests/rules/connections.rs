@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use forebay_demo::proxy::{Proxy, Settings};
 use forebay_demo::stage::Stage;
 
 use crate::{say, stage};
@@ -82,4 +83,45 @@ fn a_request_that_does_not_name_one_host_is_refused_and_not_forwarded() {
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     }
     assert_eq!(stage.origin.asked("/a"), 0);
+}
+
+/// A proxy before the stage's origin that lets clients be silent for a second.
+fn impatient(stage: &Stage) -> Proxy {
+    let flags = ["--client-timeout", "1"].map(str::to_owned).into();
+    let settings = stage.proxy.settings().clone();
+    Proxy::start(Settings { flags, ..settings }).unwrap()
+}
+
+fn connect(proxy: &Proxy, requests: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(proxy.listen()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(requests.as_bytes()).unwrap();
+    stream
+}
+
+/// Pingora lets a client that has had a response keep its connection for ever.
+#[test]
+fn a_client_that_asks_for_nothing_more_is_let_go() {
+    let stage = stage();
+    let proxy = impatient(&stage);
+    let mut stream = connect(&proxy, &"GET /bytes/9/x HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2));
+    let mut answers = Vec::new();
+    let ended = stream.read_to_end(&mut answers);
+    ended.expect("the end of the connection");
+    let answers = String::from_utf8_lossy(&answers);
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_its_response_is_let_go() {
+    let stage = stage();
+    let proxy = impatient(&stage);
+    for turn in ["a miss", "a hit"] {
+        let mut stream = connect(&proxy, "GET /bytes/30000000/x HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.read_exact(&mut [0; 9]).unwrap();
+        proxy.settle().unwrap(); // the request has ended, which the client has not taken
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest); // a reset is as good an end
+        assert!(rest.len() < 30_000_000, "{turn}");
+    }
 }
