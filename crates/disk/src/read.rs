@@ -242,12 +242,13 @@ impl Store {
         }
     }
 
-    /// Whether a caller may read the record of a slot itself: where the page cache has it, as far as can be told.
+    /// Whether the page cache has the record of a slot. Where that cannot be told, it has after this.
     pub(crate) fn is_at_hand(&self, slot: Slot) -> bool {
-        match self.read_log(slot, Wait::No) {
-            Ok(found) => found.is_some(),
-            Err(error) => self.may_read_untold(&error),
-        }
+        let read = match self.read_log(slot, Wait::No) {
+            Err(error) if self.may_read_untold(&error) => self.untold(|| self.read_log(slot, Wait::Yes)),
+            read => read,
+        };
+        matches!(read, Ok(Some(_)))
     }
 
     fn read_log(&self, slot: Slot, wait: Wait) -> io::Result<Option<Bytes>> {
