@@ -102,7 +102,12 @@ async fn after_a_read_that_took_long_the_next_are_left_to_threads_of_the_store()
     for size in SIZES {
         assert_eq!(get(&store, &format!("{size}")).await.unwrap(), body(size, 1));
     }
-    assert!(store.update_meta(&key("1000"), &meta("new"), &none()).await.unwrap());
+    assert!(
+        store
+            .update_meta(&key("1000"), &meta("new"), &none())
+            .await
+            .unwrap()
+    );
     assert_eq!(slow.load(Ordering::Relaxed), before, "a caller has waited again");
     assert!(store.stats().fallback_reads >= waited + SIZES.len() as u64);
 }
