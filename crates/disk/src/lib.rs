@@ -9,7 +9,7 @@
 //! Hits read the page cache on the calling thread, where that has what they need, and check it. For what is read often, that
 //! is most of the work: copies of it may be [kept in memory](DiskOptions::memory_tier_bytes). Where the file system cannot tell
 //! what that has (overlayfs), the calling thread reads all the same; after a read for which it had to wait, threads of the
-//! store read for a thousand times as long, 10 s at most. So they always do where the system is not Linux.
+//! store read for a thousand times as long, 10 s at most. Where the system is not Linux, that is after each one.
 //!
 //! Where the disk is full before the capacity is, the store shrinks to what the disk has and goes on storing. A write
 //! that fails for good is not admitted, and its body still reaches those who read it, out of memory, within

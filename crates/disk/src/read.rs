@@ -182,16 +182,14 @@ impl Store {
     /// Whether a caller whom nobody could tell whether memory has something goes and reads it: where callers have not waited
     /// for that lately.
     pub(crate) fn may_read_untold(&self, error: &io::Error) -> bool {
-        error.kind() == io::ErrorKind::Unsupported
-            && thread_waits().is_some()
-            && !self.read_detour.is_on(Instant::now())
+        error.kind() == io::ErrorKind::Unsupported && !self.read_detour.is_on(Instant::now())
     }
 
-    /// Such a read.
+    /// Such a read. Where nobody counts for what a thread waits, it is taken to have waited.
     pub(crate) fn untold<T>(&self, read: impl FnOnce() -> T) -> T {
         let (begun, before) = (Instant::now(), thread_waits());
         let done = read();
-        if thread_waits() != before {
+        if before.is_none() || thread_waits() != before {
             self.read_detour.waited(begun);
         }
         done

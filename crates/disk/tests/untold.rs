@@ -1,4 +1,4 @@
-//! File systems that cannot tell what memory has: callers read by themselves, while that takes no longer than where it has it.
+//! File systems that cannot tell what memory has: callers read by themselves, until one has had to wait.
 
 mod common;
 
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// In one record, and in a file.
 const SIZES: [usize; 3] = [1_000, 100_000, 600_000];
-/// What a disk takes, and no memory.
+/// How long a caller waits for the disk.
 const SLOW: Duration = Duration::from_millis(20);
 
 fn open(dir: &Path, io: &FaultyIo) -> DiskStorage {
@@ -48,7 +48,7 @@ async fn a_caller_reads_by_itself() {
     let deadline = Instant::now() + Duration::from_secs(30);
     for size in SIZES {
         put(&store, "a", &body(size, 1)).await.unwrap();
-        // A thread that is kept off by a busy machine seems to have waited for the disk.
+        // Whoever has waited for something else meanwhile leaves the next reads to others.
         loop {
             calls();
             assert_eq!(get(&store, "a").await.unwrap(), body(size, 1));
@@ -78,7 +78,7 @@ async fn a_caller_gives_an_entry_a_new_meta_by_itself() {
 }
 
 #[tokio::test]
-async fn after_a_read_that_took_long_the_next_are_left_to_threads_of_the_store() {
+async fn after_a_read_that_has_waited_the_next_are_left_to_threads_of_the_store() {
     let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::without_nowait());
     let store = open(dir.path(), &io);
     for size in SIZES {

@@ -85,7 +85,8 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub read_timeout: u64,
 
-    /// How long a client may be silent within a request and between two, and take nothing of a response
+    /// How long a client may be silent within a request and between two, and take nothing of a response; for the head of its
+    /// first request it has 60
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub client_timeout: u64,
 
@@ -132,7 +133,7 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// The limit for the origin's silence.
     pub read_timeout: Duration,
-    /// The limit for a client's silence, within a request and between two, and for taking nothing of a response.
+    /// The limit for a client's silence, after the head of its first request, and for taking nothing of a response.
     pub client_timeout: Duration,
     /// The limit for open requests after SIGTERM.
     pub grace: Duration,

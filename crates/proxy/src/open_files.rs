@@ -28,3 +28,15 @@ pub(crate) fn advice(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_advice_where_files_are_wanting_and_only_there() {
+        let advice = |errno| advice(&io::Error::from_raw_os_error(errno as i32));
+        assert!(advice(nix::errno::Errno::EMFILE).contains("open files"));
+        assert_eq!(advice(nix::errno::Errno::ECONNABORTED), "");
+    }
+}

@@ -67,7 +67,7 @@ impl Writer {
                         Change::Expire(_) => record_bytes,
                     };
                     self.appends(record_bytes + more_bytes)
-                        && self.is_replaced_alone(slot)
+                        && self.segment_stays(slot)
                         && self.store.is_at_hand(slot)
                 }
                 None => true,
@@ -81,7 +81,7 @@ impl Writer {
                     && self.store.index.len() < self.store.options.entries_max()
                     && self.appends(record_bytes)
                     && (self.store.index.get(commit.guard.key()))
-                        .is_none_or(|slot| !slot.body_in_file && self.is_replaced_alone(slot))
+                        .is_none_or(|slot| !slot.body_in_file && self.segment_stays(slot))
             }
             Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
         }
@@ -94,7 +94,7 @@ impl Writer {
     }
 
     /// Whether a slot's segment stays when the next record of its key takes its place: that may go to the same one.
-    fn is_replaced_alone(&self, slot: Slot) -> bool {
+    fn segment_stays(&self, slot: Slot) -> bool {
         self.active_number() == Some(slot.segment) || self.has_others(slot)
     }
 
