@@ -15,6 +15,8 @@ use forebay_core::Result;
 use std::io;
 use std::sync::Arc;
 
+/// A batch is written when it has grown to this, though more may be queued.
+const BATCH_BYTES_MAX: u64 = 4 << 20;
 const PAGE_BYTES: u64 = 4096;
 static ZEROS: [u8; PAGE_BYTES as usize] = [0; PAGE_BYTES as usize];
 
@@ -206,6 +208,13 @@ impl Writer {
         }
     }
 
+    /// Writes the batch once it has grown so large that no more of it should be in memory.
+    pub(super) fn flush_if_large(&mut self) {
+        if self.batch.len_bytes >= BATCH_BYTES_MAX {
+            self.flush();
+        }
+    }
+
     fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let Some(active) = &mut self.active else {
             return Err(io::Error::other("no segment is open"));
@@ -253,6 +262,7 @@ impl Writer {
             Err(error) => {
                 let (segment, end) = (active.segment.clone(), active.end);
                 let _ = self.failed(&format!("cut the log of segment {:08x}", segment.number), error);
+                self.unsynced.add_log(segment.number);
                 self.uncut.push((segment, end));
                 self.active = None;
             }

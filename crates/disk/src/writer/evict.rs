@@ -148,7 +148,9 @@ impl Writer {
     /// No more is appended to a segment that goes.
     fn forget_active(&mut self, number: u32) {
         for active in [&mut self.active, &mut self.idle] {
-            active.take_if(|active| active.segment.number == number);
+            if active.take_if(|active| active.segment.number == number).is_some() {
+                self.unsynced.add_log(number); // should it stay
+            }
         }
     }
 
@@ -232,6 +234,8 @@ impl Writer {
         let items = load_items(&*leaving.log, leaving.number, self.id())?;
         self.outlive(leaving, &items, keep)?;
         let entries = self.entries_in(leaving, &items);
+        // Before its entries leave the index: if it stays, a purge has to find them.
+        self.drop_segment(leaving)?;
         for (key, _) in &entries {
             if ring == Ring::Probation {
                 self.ghosts.add(key, self.store.index.len());
@@ -239,7 +243,6 @@ impl Writer {
             self.store.index.remove(key);
             leaving.add_live(-1);
         }
-        self.drop_segment(leaving)?;
         let counters = &self.store.counters;
         counters.evicted_entries.add(entries.len() as u64);
         counters.evicted_bytes.add(freed);

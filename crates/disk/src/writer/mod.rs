@@ -147,6 +147,9 @@ pub(crate) struct Writer {
     durable: Names,
     /// Whether a tombstone could not be written that has to outlive its segment.
     unburied: bool,
+    /// Whether what was moved to the main ring overrules something older there, and may not be durable yet: no segment on
+    /// probation goes before it is.
+    main_overrules: bool,
     full: Full,
     recycle: Recycle,
 }
@@ -203,9 +206,6 @@ enum After {
     },
     Owed,
 }
-
-/// A batch is written when it has grown to this, though more may be queued.
-const BATCH_BYTES_MAX: u64 = 4 << 20;
 
 impl Store {
     /// Has the writer do an operation, and waits for its result. Dropping the future does not take it back.
@@ -285,6 +285,7 @@ impl Writer {
             main_removed: 1,
             durable: Names::default(),
             unburied: false,
+            main_overrules: false,
             full: Full::default(),
             recycle: Recycle::default(),
         }
@@ -297,9 +298,7 @@ impl Writer {
         self.make_pages_ahead(); // those that a caller has left to be made
         for op in ops {
             self.handle(op);
-            if self.batch.len_bytes >= BATCH_BYTES_MAX {
-                self.flush();
-            }
+            self.flush_if_large();
         }
         self.flush();
         self.merge_segments();

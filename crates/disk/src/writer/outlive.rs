@@ -8,7 +8,7 @@ use crate::read::Wait;
 use crate::ring::Ring;
 use crate::segment::Segment;
 use forebay_core::HashBinary;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 
 /// Which entries outlive their segment.
@@ -25,28 +25,28 @@ impl Writer {
     /// Appends what is to outlive a segment. What overrules something in the main ring is durable then. On an error the
     /// segment has to stay.
     pub(super) fn outlive(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> io::Result<()> {
-        if keep == Keep::Nothing && self.graves(leaving, items).is_empty() {
-            return Ok(()); // also in the middle of a write that the disk is too full for
+        // Else nothing is written, also in the middle of a write that the disk is too full for.
+        if keep != Keep::Nothing || !self.graves(leaving, items).is_empty() {
+            self.switch_to(Ring::Main);
+            let outlived = self.append_outliving(leaving, items, keep);
+            self.switch_to(Ring::Probation);
+            outlived?;
         }
-        self.switch_to(Ring::Main);
-        let outlived = self.append_outliving(leaving, items, keep);
-        self.switch_to(Ring::Probation);
-        outlived
-    }
-
-    fn append_outliving(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> io::Result<()> {
-        let covers = self.keep_entries(leaving, items, keep);
-        let graves = self.graves(leaving, items);
-        self.bury(&graves)?;
         // Whatever is to be durable otherwise: were this lost, something older would be back.
-        match covers || !graves.is_empty() {
+        match self.main_overrules {
             true => self.sync_main(),
             false => Ok(()),
         }
     }
 
-    /// Whether any of them overrules an older record in the main ring.
-    fn keep_entries(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> bool {
+    fn append_outliving(&mut self, leaving: &Segment, items: &[Item], keep: Keep) -> io::Result<()> {
+        self.keep_entries(leaving, items, keep);
+        let graves = self.graves(leaving, items);
+        self.main_overrules |= !graves.is_empty();
+        self.bury(&graves)
+    }
+
+    fn keep_entries(&mut self, leaving: &Segment, items: &[Item], keep: Keep) {
         let ring = Ring::of(leaving.number);
         let mut left = match (keep, ring) {
             (Keep::Read, Ring::Main) => leaving.footprint_bytes() / 4 * 3,
@@ -54,7 +54,10 @@ impl Writer {
         };
         // A store that was given less capacity than it has is above it anyhow, and comes down all the same.
         let is_above = self.store.used_bytes() > self.capacity_bytes();
-        let (mut any, mut covers) = (false, false);
+        // What follows a tombstone, or a damaged record, overrules what that one does.
+        let no_entries = items.iter().filter(|item| !is_entry(item));
+        let overruling: HashSet<_> = no_entries.map(|item| item.key).collect();
+        let mut any = false;
         for (key, slot) in self.entries_in(leaving, items) {
             let reads = self.store.index.reads(&key).unwrap_or_default();
             if keep == Keep::Nothing || keep == Keep::Read && reads == 0 {
@@ -71,16 +74,16 @@ impl Writer {
             }
             left = left.saturating_sub(weight);
             any = true;
-            covers |= self.store.index.covers(&key);
+            self.main_overrules |= self.store.index.covers(&key) || overruling.contains(&key);
             let meta = stored.meta.clone();
             let reads = match ring {
                 Ring::Main => reads.saturating_sub(1),
                 Ring::Probation => 0,
             };
             self.append_rewritten(stored, meta, slot.generation, After::Keep { reads });
+            self.flush_if_large(); // they are in memory until then
         }
         self.flush();
-        covers
     }
 
     /// The keys that need a tombstone in the main ring when a segment on probation goes with what it still holds, each
@@ -93,11 +96,10 @@ impl Writer {
         }
         let index = &self.store.index;
         for item in items {
-            let is_entry = matches!(item.kind, Some(Kind::Entry | Kind::FileEntry));
             let buried = match index.get(&item.key) {
                 // It is replaced by a later record, which covers what this one has covered.
-                Some(now) if is_entry && now != slot_of(item, leaving.number) => false,
-                Some(_) if is_entry => index.covers(&item.key),
+                Some(now) if is_entry(item) && now != slot_of(item, leaving.number) => false,
+                Some(_) if is_entry(item) => index.covers(&item.key),
                 // It was kept: its record is the last one of the main ring.
                 Some(now) if Ring::of(now.segment) == Ring::Main => false,
                 // A tombstone, or a damaged record, also where a later one follows, which does not know of what it
@@ -120,6 +122,7 @@ impl Writer {
         self.unburied = false;
         for (key, generation) in graves {
             self.append_tombstone(*key, *generation, After::Bury);
+            self.flush_if_large();
         }
         self.flush();
         match self.unburied {
@@ -127,4 +130,8 @@ impl Writer {
             false => Ok(()),
         }
     }
+}
+
+fn is_entry(item: &Item) -> bool {
+    matches!(item.kind, Some(Kind::Entry | Kind::FileEntry))
 }

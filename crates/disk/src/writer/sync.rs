@@ -9,10 +9,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// So much may wait for a sync before one is made early.
 const BODIES_MAX: usize = 1024;
+
+/// So long after one has failed, the interval of the next begins.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What is not durable yet, the active log aside. It names files and holds none open: what is removed meanwhile is gone
 /// at once.
@@ -51,6 +54,12 @@ impl Unsynced {
         self.logs.append(&mut other.logs);
         self.bodies.append(&mut other.bodies);
         self.touch();
+    }
+
+    /// Leaves out what is of other segments.
+    fn retain(&mut self, is_there: impl Fn(u32) -> bool) {
+        self.logs.retain(|number| is_there(*number));
+        self.bodies.retain(|(number, _)| is_there(*number));
     }
 
     pub(super) fn touch(&mut self) {
@@ -98,8 +107,11 @@ impl Writer {
             Err(TryRecvError::Empty) => None,
             other => Some(other.ok()),
         });
-        let due = self.sync_due().is_some_and(|due| due <= Instant::now());
-        let is_much = self.unsynced.bodies.len() > BODIES_MAX && self.syncing.is_none();
+        let now = Instant::now();
+        let due = self.sync_due().is_some_and(|due| due <= now);
+        let is_much = self.unsynced.bodies.len() > BODIES_MAX
+            && self.unsynced.since.is_some_and(|since| since <= now)
+            && self.syncing.is_none();
         if due || is_much {
             self.begin_sync();
         }
@@ -119,7 +131,7 @@ impl Writer {
         });
         match self.store.pool.submit(job) {
             Ok(()) => self.syncing = Some(Syncing { snapshot, done }),
-            Err(_) => self.synced(snapshot.make_durable(&self.store), snapshot.names), // no thread to be had
+            Err(_) => self.synced(snapshot.make_durable(&self.store), &snapshot), // no thread to be had
         }
     }
 
@@ -128,18 +140,21 @@ impl Writer {
         self.end_sync(|done| Some(done.recv().ok()));
         let snapshot = self.snapshot();
         if self.store.options.sync != Sync::Never {
-            self.synced(snapshot.make_durable(&self.store), snapshot.names);
+            self.synced(snapshot.make_durable(&self.store), &snapshot);
         }
     }
 
-    /// Makes the main ring durable while it is appended to, and what has gone from it.
+    /// Makes the main ring durable, and what has gone from it.
     pub(super) fn sync_main(&mut self) -> io::Result<()> {
         let main = self.unsynced.take_main();
         let mut snapshot = Snapshot {
             unsynced: main,
-            active: [self.active_number(), None],
+            active: self.active_numbers(),
             names: self.names(),
         };
+        for active in &mut snapshot.active {
+            active.take_if(|number| Ring::of(*number) != Ring::Main);
+        }
         if let Some(syncing) = &self.syncing {
             // It may not have come to these yet.
             snapshot
@@ -148,7 +163,10 @@ impl Writer {
         }
         let durable = snapshot.make_durable(&self.store);
         match &durable {
-            Ok(()) => self.names_are_durable(snapshot.names),
+            Ok(()) => {
+                self.main_overrules = false;
+                self.names_are_durable(snapshot.names);
+            }
             Err(error) => {
                 self.unsynced.append(snapshot.unsynced);
                 self.sync_failed(error);
@@ -158,29 +176,40 @@ impl Writer {
     }
 
     fn snapshot(&mut self) -> Snapshot {
-        let active = [&self.active, &self.idle];
         Snapshot {
             unsynced: std::mem::take(&mut self.unsynced),
-            active: active.map(|active| active.as_ref().map(|active| active.segment.number)),
+            active: self.active_numbers(),
             names: self.names(),
         }
+    }
+
+    fn active_numbers(&self) -> [Option<u32>; 2] {
+        let active = [&self.active, &self.idle];
+        active.map(|active| active.as_ref().map(|active| active.segment.number))
     }
 
     /// Ends the sync that is being made, if `wait` has its result; `Some(None)` is that of a thread which was lost.
     fn end_sync(&mut self, wait: impl FnOnce(&Receiver<io::Result<()>>) -> Option<Option<io::Result<()>>>) {
         let Some(syncing) = &self.syncing else { return };
         let Some(result) = wait(&syncing.done) else { return };
-        let names = syncing.snapshot.names;
+        let snapshot = syncing.snapshot.clone();
         self.syncing = None;
         let lost = || Err(io::Error::other("the thread that made it was lost"));
-        self.synced(result.unwrap_or_else(lost), names);
+        self.synced(result.unwrap_or_else(lost), &snapshot);
     }
 
-    /// A failure is counted; nobody waits for this to be told.
-    fn synced(&mut self, result: io::Result<()>, names: Names) {
+    /// A failure is counted, since nobody waits for this to be told, and the next sync is to make it good.
+    fn synced(&mut self, result: io::Result<()>, snapshot: &Snapshot) {
         match result {
-            Ok(()) => self.names_are_durable(names),
-            Err(error) => self.sync_failed(&error),
+            Ok(()) => self.names_are_durable(snapshot.names),
+            Err(error) => {
+                self.unsynced.append(snapshot.unsynced.clone());
+                self.unsynced.logs.extend(snapshot.active.iter().flatten());
+                let segments = &self.store.segments;
+                self.unsynced.retain(|number| segments.get(number).is_some());
+                self.unsynced.since = Instant::now().checked_add(AGAIN_AFTER);
+                self.sync_failed(&error);
+            }
         }
     }
 
