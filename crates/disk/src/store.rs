@@ -17,6 +17,7 @@ use crate::writer::Queue;
 use forebay_core::{CacheMeta, Error, ErrorKind, HashBinary, Result};
 use forebay_live::LiveWrites;
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -47,7 +48,13 @@ pub(crate) struct Store {
     pub(crate) readers: Arc<Readers>,
     /// The numbers that segments had not yet when the store was opened, by ring.
     pub(crate) next_segments: [u32; 2],
+    /// Keys whose entries were dropped when the store was opened, with their generations: each is owed a tombstone.
+    pub(crate) owed: Mutex<HashMap<HashBinary, u64>>,
+    /// The first that entries of this run have.
+    pub(crate) first_generation: u64,
     next_generation: AtomicU64,
+    /// Held while the store is being closed.
+    closing: Mutex<()>,
     lock: Mutex<Option<Arc<dyn File>>>,
     /// The process whose id is in the LOCK file.
     signed_by: AtomicU32,
@@ -65,6 +72,7 @@ pub(crate) struct Recovered {
     pub(crate) next_segments: [u32; 2],
     pub(crate) next_generation: u64,
     pub(crate) lock: Arc<dyn File>,
+    pub(crate) owed: HashMap<HashBinary, u64>,
 }
 
 impl Store {
@@ -87,7 +95,10 @@ impl Store {
             spares: Spares::default(),
             readers: Arc::default(),
             next_segments: found.next_segments,
+            owed: Mutex::new(found.owed),
+            first_generation: found.next_generation,
             next_generation: AtomicU64::new(found.next_generation),
+            closing: Mutex::default(),
             lock: Mutex::new(Some(found.lock)),
             signed_by: AtomicU32::new(std::process::id()),
             failed: Mutex::default(),
@@ -188,8 +199,11 @@ impl Store {
         }
     }
 
-    /// Lets another process have the directory.
-    pub(crate) fn release_lock(&self) {
+    /// Has the writer finish what is queued, seal the log and end, and lets another process have the directory. Blocks, also
+    /// where another caller does this.
+    pub(crate) fn close(&self) {
+        let _closing = self.closing.lock();
+        self.queue.close();
         *self.lock.lock() = None;
     }
 

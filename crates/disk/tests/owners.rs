@@ -310,3 +310,29 @@ async fn what_may_not_be_read_or_written_is_named_and_nothing_is_changed() {
     assert_eq!(names(&left), names(&before));
     assert_eq!(get(&open(dir.path(), CAPACITY), "a").await.unwrap(), body(10, 1));
 }
+
+/// The store could not be opened, and one that waits for the directory gave up.
+#[tokio::test]
+async fn a_write_that_outlives_a_close_and_then_ends_is_no_concern_of_the_next_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = open(dir.path(), CAPACITY);
+    put(&old, "stays", &body(1000, 1)).await.unwrap();
+    let mut miss = old
+        .get_miss_handler(&key("a"), &meta("a"), &none())
+        .await
+        .unwrap();
+    miss.write_body(body(2 << 20, 1), false).await.unwrap();
+    old.close();
+    let io = FaultyIo::new();
+    let miss = std::sync::Mutex::new(Some(miss));
+    io.set_plan(move |call| {
+        let is_body = call.path.extension().is_some_and(|name| name == "body");
+        if call.operation == Operation::Remove && is_body {
+            drop(miss.lock().unwrap().take()); // it removes the file itself
+        }
+        None
+    });
+    let store = options(dir.path()).io(io).open().unwrap();
+    assert_eq!(get(&store, "stays").await.unwrap(), body(1000, 1));
+    assert!(body_files(dir.path()).is_empty());
+}

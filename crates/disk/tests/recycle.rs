@@ -304,6 +304,21 @@ async fn what_somebody_reads_is_not_written_over() {
     }
 }
 
+/// The store that is opened next does not know of who reads by the one before.
+#[tokio::test]
+async fn what_somebody_reads_since_an_earlier_run_is_not_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || open(&dir.path().join("store"), LARGE_CAPACITY_BYTES);
+    let store = open();
+    put(&store, "read", &large_body(0)).await.unwrap();
+    let (_, mut hit) = find(&store, "read").await.unwrap();
+    store.close();
+    let next = open();
+    fill_large(&next, 1..100).await;
+    assert!(find(&next, "read").await.is_none(), "it was evicted");
+    assert!(read(&mut *hit).await.unwrap() == large_body(0));
+}
+
 #[tokio::test]
 async fn what_somebody_follows_is_not_written_over() {
     let dir = tempfile::tempdir().unwrap();

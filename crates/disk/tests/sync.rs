@@ -7,9 +7,11 @@ use forebay_core::{PurgeTarget, PurgeType, Storage};
 use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+const EIO: i32 = 5;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A disk whose first syncs wait until it lets them through; all count.
@@ -199,4 +201,63 @@ async fn a_sync_that_fails_is_counted_and_the_next_is_made() {
     for name in ["a", "b"] {
         assert_eq!(get(&store, name).await.unwrap(), body(1000, 1));
     }
+}
+
+/// What a sync had to make durable was forgotten where it failed.
+#[tokio::test]
+async fn what_a_failed_sync_was_for_is_synced_by_a_later_one() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open(dir.path(), io.clone());
+    let (failed, synced) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    io.set_plan({
+        let (failed, synced) = (failed.clone(), synced.clone());
+        move |call| {
+            let is_body = call.path.extension().is_some_and(|name| name == "body");
+            if !is_body || call.operation != Operation::Sync {
+                return None;
+            }
+            let first = !failed.swap(true, Ordering::AcqRel);
+            synced.store(!first, Ordering::Release);
+            first.then_some(Fault::Errno(EIO))
+        }
+    });
+    put(&store, "large", &body(600_000, 1)).await.unwrap();
+    let deadline = Instant::now() + LIMIT;
+    while !synced.load(Ordering::Acquire) {
+        assert!(Instant::now() < deadline, "it is never tried again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(store.stats().write_errors, 1);
+}
+
+/// The second caller gave the directory away while the first was still writing to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_close_beside_another_does_not_let_go_of_the_directory_before_that() {
+    let (dir, syncs) = (tempfile::tempdir().unwrap(), SlowSyncs::default());
+    let store = syncs.store(dir.path(), usize::MAX);
+    put(&store, "a", &body(1000, 1)).await.unwrap();
+    syncs.until("no sync has begun", |state| state.waiting > 0);
+    let close = || {
+        let store = store.clone();
+        std::thread::spawn(move || store.close())
+    };
+    let first = close();
+    let deadline = Instant::now() + LIMIT;
+    while put(&store, "b", &body(1000, 1)).await.is_ok() {
+        assert!(Instant::now() < deadline, "the close does not begin");
+    }
+    let second = close();
+    // It gave it away at once: were it to do so still, it would have by then.
+    for _ in 0..40 {
+        let other = DiskOptions::new(dir.path().join("store")).open();
+        if second.is_finished() || other.is_ok() {
+            syncs.fail("the directory was given away");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    syncs.let_through();
+    first.join().unwrap();
+    second.join().unwrap();
+    let store = open(dir.path(), FaultyIo::new());
+    assert_eq!(get(&store, "a").await.unwrap(), body(1000, 1));
 }

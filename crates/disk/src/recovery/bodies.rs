@@ -11,8 +11,14 @@ use std::io;
 /// Entries with a body file whose file was not seen yet, by generation.
 type Expected = HashMap<u64, (HashBinary, Slot)>;
 
-/// Sees to every body file in the store, and drops entries that have none.
-pub(super) fn settle(io: &dyn Io, layout: &Layout, index: &Index, segments: &Segments) -> io::Result<()> {
+/// Sees to every body file in the store, and drops entries that have none; their keys, each with its generation. A writer of
+/// the run before may still be at it: writes in progress outlive a close, and remove their files.
+pub(super) fn settle(
+    io: &dyn Io,
+    layout: &Layout,
+    index: &Index,
+    segments: &Segments,
+) -> io::Result<HashMap<HashBinary, u64>> {
     let mut expected = Expected::new();
     index.for_each(|key, slot| {
         if slot.body_in_file {
@@ -21,25 +27,39 @@ pub(super) fn settle(io: &dyn Io, layout: &Layout, index: &Index, segments: &Seg
     });
     for generation in body_files(io, layout)? {
         let path = layout.body(generation);
-        let Some((_, slot)) = expected.remove(&generation) else {
+        let Some((_, slot)) = expected.get(&generation) else {
             // Of a write that was not finished, or of an entry that has gone.
-            io.remove_file(&path)?;
+            if_there(io.remove_file(&path))?;
             continue;
         };
-        let len_bytes = io.open(&path, OpenMode::Read)?.len_bytes()?;
+        let Some(file) = if_there(io.open(&path, OpenMode::Read))? else {
+            continue;
+        };
+        let len_bytes = file.len_bytes()?;
         if let Some(segment) = segments.get(slot.segment) {
             // A damaged length is found by the first lookup; what it occupies is counted all the same.
             segment.add_body(generation, len_bytes.max(file_bytes(0)));
         }
+        expected.remove(&generation);
     }
+    let mut dropped = HashMap::new();
     for (key, slot) in expected.into_values() {
         log::warn!("entry {} is dropped: its body file is gone", slot.generation);
         index.remove(&key);
         if let Some(segment) = segments.get(slot.segment) {
             segment.add_live(-1);
         }
+        dropped.insert(key, slot.generation);
     }
-    Ok(())
+    Ok(dropped)
+}
+
+/// `None` for a file that is gone.
+fn if_there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 fn body_files(io: &dyn Io, layout: &Layout) -> io::Result<Vec<u64>> {

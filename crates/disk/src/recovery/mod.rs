@@ -50,7 +50,7 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
         let generation = replayed.map_err(|error| failed("read", &layout.log(*number), error))?;
         newest_generation = newest_generation.max(generation);
     }
-    bodies::settle(io, &layout, &index, &segments)
+    let owed = bodies::settle(io, &layout, &index, &segments)
         .map_err(|error| failed("settle the bodies of", layout.root(), error))?;
     log::info!(
         "opened the store in {}: {} entries in {} segments",
@@ -66,6 +66,7 @@ pub(crate) fn open(options: &DiskOptions) -> Result<Option<Store>> {
         next_segments: Ring::ALL.map(|ring| next_number(ring, &numbers)),
         next_generation: first_generation(newest_generation, SystemTime::now()),
         lock: claim.lock,
+        owed,
     };
     Ok(Some(Store::new(options.clone(), found)))
 }

@@ -231,7 +231,13 @@ impl Writer {
             self.flush();
         }
         self.forget_active(leaving.number);
-        let items = load_items(&*leaving.log, leaving.number, self.id())?;
+        let items = match load_items(&*leaving.log, leaving.number, self.id()) {
+            Ok(items) => items,
+            Err(error) => match self.goes_unread(leaving, &error) {
+                true => Vec::new(), // the index tells of its entries
+                false => return self.evict_oldest_of_main(),
+            },
+        };
         self.outlive(leaving, &items, keep)?;
         let entries = self.entries_in(leaving, &items);
         // Before its entries leave the index: if it stays, a purge has to find them.
@@ -248,6 +254,26 @@ impl Writer {
         counters.evicted_bytes.add(freed);
         counters.evicted_segments.add(1);
         Ok(())
+    }
+
+    /// Whether a segment may go whose log cannot be read, so that nobody knows of its tombstones: not where what they are for may
+    /// be in the main ring.
+    fn goes_unread(&self, leaving: &Segment, error: &io::Error) -> bool {
+        self.store.counters.read_errors.add(1);
+        let log = self.store.layout.log(leaving.number);
+        log::warn!(
+            "cannot read {}, which is evicted as it is: {error}",
+            log.display()
+        );
+        let is_on_probation = Ring::of(leaving.number) == Ring::Probation;
+        !(is_on_probation && leaving.overrules()) || self.store.segments.len_of(Ring::Main) == 0
+    }
+
+    fn evict_oldest_of_main(&mut self) -> io::Result<()> {
+        match self.store.segments.oldest(Ring::Main) {
+            Some(oldest) => self.evict_segment(&oldest, Keep::Nothing),
+            None => Ok(()),
+        }
     }
 
     /// The entries whose record lies in a segment, by its items; where these do not tell of all (a log that was damaged

@@ -131,8 +131,8 @@ pub(crate) struct Writer {
     next_segments: [u32; 2],
     batch: Batch,
     unsynced: Unsynced,
-    /// Keys that left the index by a tombstone which could not be written, with the generation that it is for. It is
-    /// written before anything else as soon as the disk lets it.
+    /// Keys that left the index without a tombstone, since it could not be written, or since that was when the store was
+    /// opened; with the generation that it is for. It is written before anything else as soon as the disk lets it.
     owed: HashMap<HashBinary, u64>,
     /// Logs whose end is a write that failed and could not be taken back, and where they are to end.
     uncut: Vec<(Arc<Segment>, u64)>,
@@ -246,12 +246,6 @@ impl Store {
         self.sign_lock();
         self.queue.run();
     }
-
-    /// Has the writer finish what is queued, seal the log and end. Blocks.
-    pub(crate) fn close(&self) {
-        self.queue.close();
-        self.release_lock();
-    }
 }
 
 /// Lets whatever else is ready on this thread go first, whichever executor it is of.
@@ -269,15 +263,16 @@ async fn yield_once() {
 
 impl Writer {
     fn new(store: Arc<Store>) -> Self {
+        let owed = std::mem::take(&mut *store.owed.lock());
         Writer {
             ring: Ring::Probation,
             active: None,
             idle: None,
             next_segments: store.next_segments,
             store,
+            owed,
             batch: Batch::default(),
             unsynced: Unsynced::default(),
-            owed: HashMap::new(),
             uncut: Vec::new(),
             ghosts: Ghosts::default(),
             syncing: None,

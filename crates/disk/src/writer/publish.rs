@@ -4,6 +4,7 @@ use super::{After, Pending, Reply, Writer};
 use crate::format::footer::Item;
 use crate::format::record::Kind;
 use crate::index::Slot;
+use crate::ring::Ring;
 use forebay_core::{CacheEntryId, ErrorKind, PurgeOutcome, PurgeType};
 use std::io;
 
@@ -178,7 +179,8 @@ impl After {
     fn overrules(&self, before: Option<Slot>) -> bool {
         match self {
             After::Admit { .. } => before.is_some(),
-            After::Keep { .. } => false,
+            // It may overrule what lies in the main ring, as the slot did.
+            After::Keep { .. } => before.is_some_and(|slot| Ring::of(slot.segment) == Ring::Probation),
             _ => true,
         }
     }

@@ -190,7 +190,7 @@ impl Queue {
     }
 
     /// Takes no more operations, and waits until those that are queued are done.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let thread = {
             let mut state = self.state.lock();
             state.closed = true;

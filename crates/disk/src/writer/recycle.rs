@@ -122,10 +122,12 @@ impl Writer {
         Ok(len_bytes)
     }
 
-    /// Takes a body file out of a segment that has gone, if it may be of use.
+    /// Takes a body file out of a segment that has gone, if it may be of use. Those of an earlier run are not: whoever had an
+    /// entry then may read it still, and is not counted.
     pub(super) fn retire_body(&self, generation: u64, len_bytes: u64) -> Option<Spare> {
         let fits = self.store.spares.total_bytes() + disk_bytes(len_bytes) <= self.spares_bytes_max();
-        if !self.recycle.wants_bodies || !fits {
+        let is_of_this_run = generation >= self.store.first_generation;
+        if !self.recycle.wants_bodies || !fits || !is_of_this_run {
             return None;
         }
         let (io, path) = (self.store.options.io.clone(), self.store.layout.body(generation));
