@@ -19,6 +19,7 @@ const PINGORA: [&str; 7] = [
 
 pub(super) fn check(found: &mut Vec<String>) {
     reasons(found);
+    all_taken(found);
     for folder in ["crates", "conformance", "demo", "xtask"] {
         for path in files(folder, "Cargo.toml") {
             let path = path.to_string_lossy();
@@ -48,6 +49,42 @@ fn reasons(found: &mut Vec<String>) {
             ));
         }
     }
+}
+
+/// Every dependency of the workspace is one of some member's.
+fn all_taken(found: &mut Vec<String>) {
+    let members =
+        ["bench", "crates", "conformance", "demo", "xtask"].map(|folder| files(folder, "Cargo.toml"));
+    let members = members.iter().flatten();
+    let members: Vec<Table> = members
+        .filter(|path| !APART.iter().any(|apart| path.starts_with(apart)))
+        .filter_map(|path| read(path).parse().ok()) // what is no manifest is found elsewhere
+        .collect();
+    let workspace: Table = read("Cargo.toml").parse().unwrap_or_default();
+    for dependency in untaken(&workspace, &members) {
+        found.push(format!(
+            "Cargo.toml: no member takes {dependency} from [workspace.dependencies]"
+        ));
+    }
+}
+
+/// The workspace's dependencies that no member takes from it.
+fn untaken(workspace: &Table, members: &[Table]) -> Vec<String> {
+    let all = workspace
+        .get("workspace")
+        .and_then(|workspace| workspace.get("dependencies"))
+        .and_then(Value::as_table);
+    let is_taken = |dependency: &str| {
+        let specs = members.iter().flat_map(|member| {
+            ["dependencies", "dev-dependencies", "build-dependencies"]
+                .map(|table| member.get(table).and_then(|table| table.get(dependency)))
+        });
+        specs
+            .flatten()
+            .any(|spec| spec.get("workspace") == Some(&Value::Boolean(true)))
+    };
+    let names = all.into_iter().flat_map(Table::keys);
+    names.filter(|name| !is_taken(name)).cloned().collect()
 }
 
 fn crate_manifest(path: &str, manifest: &Table, found: &mut Vec<String>) {
@@ -105,5 +142,23 @@ fn from_workspace(path: &str, dependency: &str, spec: &Value, found: &mut Vec<St
         found.push(format!(
             "{path}: {dependency} is not taken from [workspace.dependencies]"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dependency_is_taken_by_a_member_that_has_it_from_the_workspace() {
+        let workspace = "[workspace.dependencies]\na = \"1\"\nb = \"1\"\nc = \"1\"\nd = \"1\""
+            .parse()
+            .unwrap();
+        let members = [
+            "[dependencies]\na.workspace = true\nd = { path = \"../d\" }",
+            "[dev-dependencies]\nb = { workspace = true, features = [\"e\"] }",
+        ];
+        let members = members.map(|member| member.parse().unwrap());
+        assert_eq!(untaken(&workspace, &members), ["c", "d"]);
     }
 }
