@@ -18,8 +18,11 @@ pub(crate) fn hashes(text: &str) -> Vec<HashBinary> {
 fn proxy_key(url: &str) -> Option<String> {
     let rest = url.strip_prefix("http://")?;
     let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let host = host.to_ascii_lowercase();
-    let host = host.strip_suffix(":80").unwrap_or(&host);
+    let host = host.rsplit('@').next().unwrap_or(host).to_ascii_lowercase();
+    let host = host
+        .strip_suffix(":80")
+        .or(host.strip_suffix(':'))
+        .unwrap_or(&host);
     let path = if path.is_empty() { "/" } else { path };
     Some(format!("http\n{host}\n{path}"))
 }
@@ -35,6 +38,10 @@ mod tests {
         for (url, key) in [
             ("http://Example.org:80/a?b", "http\nexample.org\n/a?b"),
             ("http://example.org", "http\nexample.org\n/"),
+            ("http://example.org:", "http\nexample.org\n/"),
+            ("http://example.org:/a", "http\nexample.org\n/a"),
+            ("http://example.org:8080/a", "http\nexample.org:8080\n/a"),
+            ("http://me:secret@example.org/a@b", "http\nexample.org\n/a@b"),
         ] {
             assert_eq!(hashes(url)[1..], hashes(key)[..]);
         }
