@@ -42,7 +42,7 @@ impl Machine {
             cpu: line_of("/proc/cpuinfo", "model name"),
             cores: crate::timing::cores(),
             memory_gib: memory_gib(),
-            kernel: read("/proc/sys/kernel/osrelease"),
+            kernel: release(&read("/proc/sys/kernel/osrelease")),
             congestion_control: read("/proc/sys/net/ipv4/tcp_congestion_control"),
             rustc: rustc(),
             date: httpdate::fmt_http_date(SystemTime::now()),
@@ -78,6 +78,12 @@ impl fmt::Display for Machine {
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}
+
+/// The numbers of a kernel's release: what follows them is whoever built it.
+fn release(kernel: &str) -> String {
+    let end = kernel.find(|c: char| !c.is_ascii_digit() && c != '.');
+    kernel[..end.unwrap_or(kernel.len())].to_owned()
 }
 
 /// The value of a line `name : value`.
@@ -127,6 +133,13 @@ fn peers(lock: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_is_named_by_its_numbers() {
+        for kernel in ["6.18.44", "6.18.44-local-v1", "6.18.44+"] {
+            assert_eq!(release(kernel), "6.18.44");
+        }
+    }
 
     #[test]
     fn peers_are_named_with_the_versions_of_the_lock_file() {

@@ -1,6 +1,7 @@
 //! The report as Markdown: a page of its own, and a section of the README.
 
 use super::{Report, goals, plot, rows, words};
+use std::collections::BTreeSet;
 
 /// Everything: plots, goals, tables.
 pub(super) fn page(report: &Report) -> String {
@@ -39,8 +40,13 @@ pub(super) fn section(report: &Report, folder: &str) -> String {
             text += "\n</details>\n";
         }
     }
-    if let Some(area) = report.areas.values().next() {
-        text += &format!("\nMeasured on {}; {}.\n", area.machine, area.machine.peers());
+    text += "\nMeasured on:\n\n";
+    for (name, area) in &report.areas {
+        text += &format!("- {name}: {}{}\n", area.machine, area.remark());
+    }
+    let versions: BTreeSet<_> = report.areas.values().map(|area| area.machine.peers()).collect();
+    for versions in versions {
+        text += &format!("\nWith {versions}.\n");
     }
     text
 }

@@ -84,7 +84,7 @@ fn taken(figure: &Figure) -> String {
     }
 }
 
-/// The short table: ratios alone, a column for each size.
+/// The short table: ratios alone, a column for each size. Rows without any are left out.
 pub fn matrix(figures: &[Figure]) -> Vec<Vec<String>> {
     let mut sizes: Vec<u64> = figures.iter().filter_map(|figure| figure.size_bytes).collect();
     sizes.sort_unstable();
@@ -100,6 +100,9 @@ pub fn matrix(figures: &[Figure]) -> Vec<Vec<String>> {
     let wall = |figure: &&Figure| figure.unit == Unit::NanosecondsPerOperation && figure.size_bytes.is_some();
     for ours in figures.iter().filter(|figure| figure.is_ours()).filter(wall) {
         for other in figures.iter().filter(|other| ours.faces(other)) {
+            let Some(ratio) = ours.advantage(other) else {
+                continue;
+            };
             let name = [
                 &ours.operation,
                 &ours.concurrency.to_string(),
@@ -112,7 +115,7 @@ pub fn matrix(figures: &[Figure]) -> Vec<Vec<String>> {
                 rows.len() - 1
             });
             let column = sizes.iter().position(|size| Some(*size) == ours.size_bytes);
-            if let (Some(column), Some(ratio)) = (column, ours.advantage(other)) {
+            if let Some(column) = column {
                 rows[at][4 + column] = words::significant(ratio);
             }
         }

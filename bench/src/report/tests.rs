@@ -108,6 +108,26 @@ fn the_short_table_has_a_column_for_each_size() {
 }
 
 #[test]
+fn the_short_table_leaves_out_who_cannot_do_it() {
+    let matrix = rows::matrix(&sample().areas["bridge"].figures);
+    assert!(matrix.iter().all(|row| row[0] != "range"), "{matrix:?}");
+}
+
+#[test]
+fn the_readme_says_of_each_area_when_it_was_measured() {
+    let mut report = sample();
+    let policy = figure("policy", "hit", 1 << 10, "forebay-disk", &[1.0]);
+    report.replace("policy", vec![policy], true);
+    let section = markdown::section(&report, "docs/bench");
+    for area in ["bridge", "policy"] {
+        let line = section
+            .lines()
+            .find(|line| line.starts_with(&format!("- {area}: ")));
+        assert!(line.is_some_and(|line| line.contains(" GMT")), "{section}");
+    }
+}
+
+#[test]
 fn goals_are_reached_missed_or_not_measured() {
     let report = sample();
     let table = goals::table(&report.figures());
