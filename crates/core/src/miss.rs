@@ -33,8 +33,8 @@ pub trait HandleMiss: Send + Sync {
     /// write has failed, nothing will be admitted (`WRITE-ERR-USABLE`) and followers get an error.
     /// [`Misuse`](crate::ErrorKind::Misuse): only this call failed.
     ///
-    /// **Cancellation**: the bytes were taken, or not; a handler whose `write_body` was dropped half way can only be
-    /// dropped or, if the caller knows that nothing was taken, go on.
+    /// **Cancellation**: the bytes were taken, or not. A `write_body` that was polled and then dropped ends the write: the
+    /// handler can only be dropped.
     async fn write_body(&mut self, data: Bytes, eof: bool) -> Result<()>;
 
     /// Admits the entry: from its return on, lookups find it.
@@ -44,8 +44,8 @@ pub trait HandleMiss: Send + Sync {
     /// - `WRITE-EOF-OPTIONAL`: also without an `eof` write before.
     /// - `WRITE-SIZE`: the weight is positive and is that of later hits.
     /// - `WRITE-REFUSED`: what was not stored is an error, never a weight of 0.
-    /// - `PURGE-LIVE`: a write that was invalidated meanwhile is not admitted; the result is that of a write that was
-    ///   purged right after it finished.
+    /// - `PURGE-LIVE`: a write that was invalidated meanwhile should not be admitted; the result is then `Created`, as if it
+    ///   had been purged right after, or an error.
     /// - `BOUND-CAPACITY`: a bounded storage is within its capacity again.
     ///
     /// **Errors**: nothing is admitted; the old entry is untouched or gone. Followers that were told the end of the

@@ -140,7 +140,7 @@ pub trait Storage: Send + Sync + 'static {
     /// - `PURGE-RESULT`: `true` exactly if an entry or a live write was visible and this call removed it.
     /// - `PURGE-EXACT-KEY`: no other key, and no other variant, is touched.
     /// - `PURGE-LIVE`: followers and the tagged reader of a live write go on. With
-    ///   [`Invalidation`](PurgeType::Invalidation) that write is hidden from plain lookups and not admitted; with
+    ///   [`Invalidation`](PurgeType::Invalidation) that write is hidden from plain lookups, and should not be admitted; with
     ///   [`Eviction`](PurgeType::Eviction) it goes on as if nothing had been.
     /// - `PURGE-REWRITE`: a write that starts afterwards is admitted.
     /// - `PURGE-NO-LEAK`: nothing of a purged key stays behind.
