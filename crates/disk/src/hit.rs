@@ -1,4 +1,4 @@
-//! Reading the body of one entry, stored or still being written.
+//! Reading the body of one stored entry.
 
 use crate::format::{BLOCK_BYTES, blocks_match};
 use crate::index::Slot;

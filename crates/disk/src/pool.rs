@@ -65,7 +65,7 @@ impl Pool {
         if state.idle <= state.jobs.len() && state.threads < THREADS_MAX {
             let shared = self.shared.clone();
             let started = std::thread::Builder::new()
-                .name("forebay-read".into())
+                .name("forebay-disk".into())
                 .spawn(move || shared.work());
             match started {
                 Ok(_) => state.threads += 1,

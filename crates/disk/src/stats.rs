@@ -41,7 +41,8 @@ pub struct DiskStats {
     pub evicted_bytes: u64,
     /// Segments that were evicted.
     pub evicted_segments: u64,
-    /// Entries that outlived the eviction of their segment, because they had been read.
+    /// Entries that outlived the eviction of their segment, because they had been read, or had
+    /// come back after they had left.
     pub kept_entries: u64,
     /// Reads that failed.
     pub read_errors: u64,

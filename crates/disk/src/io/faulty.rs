@@ -23,7 +23,7 @@ pub enum Operation {
     Write,
     /// Moving a file.
     Rename,
-    /// Removing a file or a directory.
+    /// Removing a file.
     Remove,
     /// Making something durable.
     Sync,
