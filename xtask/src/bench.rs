@@ -2,7 +2,7 @@
 
 use crate::shell::{Step, cargo, root, run, target_dir};
 
-/// The bench with all its peers, which nothing else builds.
+/// The bench with all its peers: nothing else builds them, and the lints of `cargo xtask test` check them.
 const BENCH: [&str; 9] = [
     "run",
     "--quiet",

@@ -8,7 +8,7 @@ use crate::tidy;
 pub(crate) fn test() -> Step {
     run(cargo(&["fmt", "--all", "--check"]))?;
     tidy::report()?;
-    // Each is built once: the lints have the bench's peers, which nothing else builds, the tests what is off by default.
+    // Each is built once: the lints have the bench's peers, which only the bench builds, the tests what is off by default.
     run(cargo(&[
         "clippy",
         "--workspace",

@@ -33,7 +33,8 @@ usage: cargo xtask <command>
   conformance --spec      writes conformance/SPEC.md anew from rules.toml
   soak crash [ROUNDS]     a process with a disk store is killed at random moments (200 times by default)
   fuzz [TARGET [SECONDS]] the targets of fuzz/ (record, footer, meta, store) at once, a minute by default, guided by
-                          coverage; takes a C++ compiler; `test` runs them for 15 seconds
+                          coverage; takes a C++ compiler; `test` makes a fixed number of runs, the same
+                          every time
   mutants [--install]     cargo-mutants on the memory adapter, judged by the suite and the crates' own tests; half an hour;
                           fails where something survives that conformance/MUTANTS.md does not list; --account tells
                           the last run's figures again
