@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, Error, ErrorKind, HandleMiss, HashBinary, MissFinishType, Result};
 use forebay_live::LiveGuard;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -261,7 +262,13 @@ impl DiskMiss {
 
     /// Ok where the disk was full and something was evicted, so that it is worth another try.
     async fn make_disk_room(&self, what: &str, error: std::io::Error) -> Result<()> {
-        if is_full(&error) && self.store.submit(|reply| Op::Shrink { reply }).await? {
+        let may_be_seen_to = is_full(&error) || error.kind() == io::ErrorKind::NotFound;
+        let kind = error.kind();
+        let see_to = |reply| Op::SeeTo {
+            error: kind.into(),
+            reply,
+        };
+        if may_be_seen_to && self.store.submit(see_to).await? {
             return Ok(());
         }
         Err(self.write_failed(what, error))

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// The least capacity: below it, the overhead of segments outweighs what they hold.
 const CAPACITY_BYTES_MIN: u64 = 1 << 20;
+/// So many segments any store may have.
+const SEGMENTS_MAX: usize = 256;
 /// What a store holds unless told otherwise.
 const CAPACITY_BYTES_DEFAULT: u64 = 1 << 30;
 /// What writes in progress hold in memory unless told otherwise.
@@ -63,6 +65,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub struct DiskOptions {
     pub(crate) dir: PathBuf,
     pub(crate) capacity_bytes: u64,
+    pub(crate) min_free_bytes: u64,
     pub(crate) max_object_bytes: Option<u64>,
     pub(crate) in_flight_bytes: u64,
     pub(crate) index_bytes: u64,
@@ -81,6 +84,7 @@ impl DiskOptions {
         DiskOptions {
             dir: dir.into(),
             capacity_bytes: CAPACITY_BYTES_DEFAULT,
+            min_free_bytes: 0,
             max_object_bytes: None,
             in_flight_bytes: IN_FLIGHT_BYTES_DEFAULT,
             index_bytes: INDEX_BYTES_DEFAULT,
@@ -97,6 +101,14 @@ impl DiskOptions {
     /// How many bytes the store may occupy, overhead included; 1 GiB by default, 1 MiB at least.
     pub fn capacity_bytes(mut self, capacity_bytes: u64) -> Self {
         self.capacity_bytes = capacity_bytes;
+        self
+    }
+
+    /// How many bytes of the file system the store leaves free, whoever else uses it; none by default. Where less is free, old
+    /// entries make room, down to a sixteenth of the capacity; where there is more again, the store grows again. It looks every
+    /// second at most while it writes. Where the file system does not tell, this has no effect.
+    pub fn min_free_bytes(mut self, min_free_bytes: u64) -> Self {
+        self.min_free_bytes = min_free_bytes;
         self
     }
 
@@ -238,5 +250,36 @@ impl DiskOptions {
         (self.capacity_bytes / 128)
             .clamp(1 << 20, 1 << 30)
             .min(self.capacity_bytes / 16)
+    }
+
+    /// With more segments than this, one goes also where there is room: each has an open file, and a store that is opened
+    /// often has many small ones. A full store has half as many.
+    pub(crate) fn segments_max(&self) -> usize {
+        let when_full = self.capacity_bytes / self.segment_bytes().max(1);
+        usize::try_from(when_full.saturating_mul(2))
+            .unwrap_or(usize::MAX)
+            .max(SEGMENTS_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Above 256 GiB, segments went where there was room for them.
+    #[test]
+    fn segments_do_not_go_for_their_number_before_they_fill_the_capacity() {
+        for capacity_bytes in [
+            CAPACITY_BYTES_MIN,
+            1 << 30,
+            200 << 30,
+            300 << 30,
+            16 << 40,
+            u64::MAX,
+        ] {
+            let options = DiskOptions::new("").capacity_bytes(capacity_bytes);
+            let full_bytes = options.segments_max() as u128 * u128::from(options.segment_bytes());
+            assert!(full_bytes >= u128::from(capacity_bytes), "{capacity_bytes}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::io::{File, Io, OpenMode};
 use crate::spill::Reservation;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,7 +51,9 @@ impl Spare {
     }
 
     fn remove(&self) {
-        if let Err(error) = self.io.remove_file(&self.path) {
+        if let Err(error) = self.io.remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
             // It is removed when the store is opened next.
             log::warn!(
                 "cannot remove {}, of no use any more: {error}",

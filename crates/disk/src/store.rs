@@ -199,6 +199,11 @@ impl Store {
         }
     }
 
+    /// Has the directory by another lock, that of a directory which was emptied being gone.
+    pub(crate) fn replace_lock(&self, lock: Arc<dyn File>) {
+        *self.lock.lock() = Some(lock);
+    }
+
     /// Has the writer finish what is queued, seal the log and end, and lets another process have the directory. Blocks, also
     /// where another caller does this.
     pub(crate) fn close(&self) {

@@ -7,7 +7,8 @@ use forebay_core::{ErrorKind, MissHandler, PurgeType, Storage};
 use forebay_disk::io::{Call, Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
@@ -335,4 +336,40 @@ async fn a_store_on_a_full_disk_opens_and_serves() {
     let store = options(dir.path(), &io).open().unwrap();
     assert_eq!(get(&store, "small").await.unwrap(), body(1_000, 1));
     assert_eq!(get(&store, "large").await.unwrap(), body(700_000, 1));
+}
+
+/// A store that took what others on the disk needed, until that was full, made these fail first.
+#[tokio::test]
+async fn a_store_leaves_as_much_free_as_it_is_told_and_grows_again() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let mib = MIB as u64;
+    let store = options(dir.path(), &io).min_free_bytes(10 * mib).open().unwrap();
+    let others = Arc::new(AtomicU64::new(0));
+    io.set_free({
+        let (dir, others) = (dir.path().to_owned(), others.clone());
+        move || (40 * mib).saturating_sub(usage(&dir) + others.load(Ordering::Relaxed))
+    });
+    for i in 0..300 {
+        put(&store, &format!("{i}"), &body(50_000, i)).await.unwrap();
+    }
+    assert!(store.stats().resident_bytes > 12 * mib, "there is room enough");
+    others.store(22 * mib, Ordering::Relaxed); // which leaves 8 for the store
+    until_resident(&store, "nothing makes room", |bytes| bytes <= 8 * mib).await;
+    assert!(store.stats().resident_bytes > 5 * mib, "{:?}", store.stats());
+    others.store(0, Ordering::Relaxed);
+    until_resident(&store, "it does not grow", |bytes| bytes > 12 * mib).await;
+    assert_eq!(store.stats().write_errors, 0);
+}
+
+/// Stores one entry after another, until the store occupies as much as is expected.
+async fn until_resident(store: &DiskStorage, what: &str, is_so: impl Fn(u64) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut number = 1000;
+    while !is_so(store.stats().resident_bytes) {
+        assert!(Instant::now() < deadline, "{what}: {:?}", store.stats());
+        put(store, &format!("{number}"), &body(50_000, number))
+            .await
+            .unwrap();
+        number += 1;
+    }
 }

@@ -62,6 +62,8 @@ pub struct FaultyIo {
 struct Shared {
     plan: RwLock<Option<Box<Plan>>>,
     calls: AtomicU64,
+    /// Tells what the file system has free.
+    free: RwLock<Option<Box<dyn Fn() -> u64 + Send + Sync>>>,
     /// Whether it keeps to itself what memory has.
     is_silent: bool,
 }
@@ -96,6 +98,15 @@ impl FaultyIo {
             .plan
             .write()
             .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(Box::new(plan));
+    }
+
+    /// From now on, says that so many bytes are free; until then, it cannot tell.
+    pub fn set_free(&self, free_bytes: impl Fn() -> u64 + Send + Sync + 'static) {
+        *self
+            .shared
+            .free
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(Box::new(free_bytes));
     }
 
     /// From now on, nothing fails.
@@ -185,6 +196,16 @@ impl Io for FaultyIo {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.call(Operation::Sync, path)?;
         RealIo.sync_dir(path)
+    }
+
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        let free = self
+            .shared
+            .free
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        free.as_ref()
+            .map_or(Err(io::ErrorKind::Unsupported.into()), |free| Ok(free()))
     }
 }
 

@@ -56,6 +56,10 @@ pub trait Io: Debug + Send + Sync + 'static {
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// How many bytes are free for this user in the file system that a directory is on; an error where that cannot be told.
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// What a store asks of an open file. Offsets and lengths are in bytes.

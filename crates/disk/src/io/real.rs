@@ -78,6 +78,11 @@ impl Io for RealIo {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         std::fs::File::open(path)?.sync_all()
     }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let free = fs::statvfs(dir)?;
+        Ok(free.f_bavail.saturating_mul(free.f_frsize))
+    }
 }
 
 impl File for RealFile {

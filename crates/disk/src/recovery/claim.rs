@@ -42,6 +42,51 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Option<C
             id
         }
     };
+    make_dirs(io, layout, sync)?;
+    Ok(Some(Claim { id, lock }))
+}
+
+/// An error where the directory of an open store is another process's by now, since somebody has emptied it: `NotFound` where it
+/// is nobody's.
+pub(crate) fn expect_own(io: &dyn Io, layout: &Layout) -> io::Result<()> {
+    match owner(io, layout)? {
+        None => Err(io::ErrorKind::NotFound.into()),
+        // Where the disk was full, it was not written.
+        Some(pid) if pid.is_empty() || pid == std::process::id().to_string() => Ok(()),
+        Some(pid) => Err(io::Error::other(format!("process {pid} has the directory now"))),
+    }
+}
+
+/// The process whose id is in the LOCK file; `None` without one.
+fn owner(io: &dyn Io, layout: &Layout) -> io::Result<Option<String>> {
+    let pid = read_start(io, &layout.lock())?;
+    Ok(pid.map(|pid| String::from_utf8_lossy(&pid).trim().to_owned()))
+}
+
+/// Makes what is gone of an open store's directory, and takes its lock where that is gone too; the lock then.
+pub(crate) fn claim_again(
+    io: &dyn Io,
+    layout: &Layout,
+    sync: Sync,
+    id: StoreId,
+) -> Result<Option<Arc<dyn File>>> {
+    prepare_root(io, layout.root())?;
+    expect_kinds(io, layout)?;
+    let new = match expect_own(io, layout) {
+        Ok(()) => None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => lock(io, layout)?,
+        Err(error) => return Err(failed("take", &layout.lock(), error)),
+    };
+    match identify(io, layout)? {
+        Identity::Known(known) if known == id => {}
+        Identity::Known(_) => return Err(ErrorKind::Refused.error("it is another store's now")),
+        Identity::Told(_) | Identity::New => write_format(io, layout, id)?,
+    }
+    make_dirs(io, layout, sync)?;
+    Ok(new)
+}
+
+fn make_dirs(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<()> {
     let mut made = false;
     for dir in [layout.segments(), layout.bodies()] {
         let kind = io.kind(&dir).map_err(|error| failed("look at", &dir, error))?;
@@ -55,7 +100,7 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Option<C
         io.sync_dir(layout.root())
             .map_err(|error| failed("sync", layout.root(), error))?;
     }
-    Ok(Some(Claim { id, lock }))
+    Ok(())
 }
 
 fn prepare_root(io: &dyn Io, root: &Path) -> Result<()> {
@@ -225,15 +270,13 @@ pub(crate) fn sign(lock: &dyn File, path: &Path) {
 /// Who has the directory, and what to do.
 pub(crate) fn in_use(options: &DiskOptions) -> Box<Error> {
     let layout = Layout::new(options.dir.clone());
-    let owner = read_start(&*options.io, &layout.lock()).ok().flatten();
-    let owner = owner.unwrap_or_default();
+    let owner = owner(&*options.io, &layout).ok().flatten().unwrap_or_default();
     let waited = match options.on_locked {
         OnLocked::Refuse => String::new(),
         OnLocked::Wait(most) => format!(", after {most:?}"),
     };
     ErrorKind::Refused.error(format!(
-        "the store in {} is in use by process {}{waited}; stop it first, or give another directory",
-        layout.root().display(),
-        String::from_utf8_lossy(&owner).trim()
+        "the store in {} is in use by process {owner}{waited}; stop it first, or give another directory",
+        layout.root().display()
     ))
 }

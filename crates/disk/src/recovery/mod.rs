@@ -4,7 +4,7 @@ mod bodies;
 mod claim;
 mod scan;
 
-pub(crate) use claim::{Identity, identify, in_use, sign};
+pub(crate) use claim::{Identity, claim_again, expect_own, identify, in_use, sign};
 pub(crate) use scan::{is_sealed, load_items};
 
 use crate::DiskOptions;

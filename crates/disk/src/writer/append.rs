@@ -7,6 +7,7 @@ use crate::format::footer::{self, Item};
 use crate::format::record::{ALIGN, Header};
 use crate::io::{OpenMode, write_full};
 use crate::options::Sync;
+use crate::recovery::expect_own;
 use crate::ring::Ring;
 use crate::segment::Segment;
 use crate::store::Store;
@@ -69,6 +70,7 @@ impl Writer {
     }
 
     fn new_segment(&mut self, number: u32) -> io::Result<Active> {
+        expect_own(self.store.io(), &self.store.layout)?;
         let taken_over = self.take_over_log(number, &self.store.layout.log(number));
         let (io, layout) = (self.store.io(), &self.store.layout);
         let log = match taken_over {

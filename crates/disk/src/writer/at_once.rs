@@ -20,7 +20,7 @@ impl Op {
         match self {
             Op::Purge { .. } | Op::Rewrite { .. } | Op::Reserve { .. } => true,
             Op::Commit(commit) => is_alone || commit.inline_bytes() <= BODY_BYTES_MAX,
-            Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
+            Op::Heal { .. } | Op::SeeTo { .. } | Op::Synced => false,
         }
     }
 
@@ -83,7 +83,7 @@ impl Writer {
                     && (self.store.index.get(commit.guard.key()))
                         .is_none_or(|slot| !slot.body_in_file && self.segment_stays(slot))
             }
-            Op::Heal { .. } | Op::Shrink { .. } | Op::Synced => false,
+            Op::Heal { .. } | Op::SeeTo { .. } | Op::Synced => false,
         }
     }
 

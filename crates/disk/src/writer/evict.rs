@@ -16,9 +16,6 @@ use std::sync::Arc;
 /// What a new segment and rounding can cost.
 const SLACK_BYTES: u64 = 16 << 10;
 
-/// With more segments than this, one goes also where there is room: each has an open file. A store that is opened
-/// often has many small ones.
-const SEGMENTS_MAX: usize = 256;
 /// So many go at a time at most. One that moves to a main ring that was not appended to yet begins a segment itself.
 const MERGED_MAX: usize = 4;
 
@@ -157,7 +154,7 @@ impl Writer {
     /// Keeps the number of segments within bounds. The entries of a small one move to the main ring.
     pub(super) fn merge_segments(&mut self) {
         for _ in 0..MERGED_MAX {
-            if self.store.segments.len() <= SEGMENTS_MAX {
+            if self.store.segments.len() <= self.store.options.segments_max() {
                 return;
             }
             if let Some(oldest) = self.oldest_of_most() {
@@ -332,7 +329,8 @@ impl Writer {
     }
 }
 
-fn gone(removed: io::Result<()>) -> io::Result<()> {
+/// What was to be removed may be gone already.
+pub(super) fn gone(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

@@ -15,6 +15,8 @@ const GROW_AFTER: Duration = Duration::from_secs(10);
 /// So many segments go at most without a write having succeeded since: where somebody else takes what they free, or a
 /// quota is the limit, evicting more would empty the store for nothing.
 const UNHELPED_MAX: u32 = 4;
+/// How often the file system is asked how much is free.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A disk that is full again within this time is no news.
 const EPISODE: Duration = Duration::from_secs(600);
 
@@ -23,6 +25,8 @@ const EPISODE: Duration = Duration::from_secs(600);
 pub(super) struct Full {
     /// When the disk was last full, and what the store may occupy since.
     last: Option<(Instant, u64)>,
+    /// When the file system was last asked how much is free, and what the store may occupy by that, if it told.
+    looked: Option<(Instant, Option<u64>)>,
     /// How many segments have gone since a write last succeeded.
     unhelped: u32,
     /// Whether a segment is being evicted, which must not evict another.
@@ -30,14 +34,42 @@ pub(super) struct Full {
 }
 
 impl Writer {
-    /// What the store may occupy: its capacity, or for a while what it had when the disk was last full, so that room
-    /// is made in time and what was read is kept.
+    /// What the store may occupy: its capacity, or what leaves enough of the file system free, or for a while what it had when
+    /// the disk was last full, so that room is made in time and what was read is kept.
     pub(super) fn capacity_bytes(&self) -> u64 {
         let capacity = self.store.options.capacity_bytes;
-        match self.full.last {
-            Some((_, bytes)) if self.was_full_lately() => bytes.clamp(capacity / 16, capacity),
-            _ => capacity,
+        let when_full = self.full.last.filter(|_| self.was_full_lately());
+        let by_free = self.full.looked.and_then(|(_, bytes)| bytes);
+        let limits = when_full.map(|(_, bytes)| bytes).into_iter().chain(by_free);
+        limits
+            .min()
+            .map_or(capacity, |bytes| bytes.clamp(capacity / 16, capacity))
+    }
+
+    /// Asks the file system how much is free, if some is to be and it was not asked lately.
+    pub(super) fn look_at_free_room(&mut self) {
+        let min_free = self.store.options.min_free_bytes;
+        let lately = self.full.looked.is_some_and(|(at, _)| at.elapsed() < LOOK_EVERY);
+        if min_free == 0 || lately {
+            return;
         }
+        let free = self.store.io().free_bytes(self.store.layout.root()).ok();
+        let may_occupy =
+            free.map(|free| (self.store.used_bytes().saturating_add(free)).saturating_sub(min_free));
+        let was_less = self.is_less(self.full.looked.and_then(|(_, bytes)| bytes));
+        self.full.looked = Some((Instant::now(), may_occupy));
+        if self.is_less(may_occupy) && !was_less {
+            log::warn!(
+                "the store in {} has less than its capacity of {} bytes, so that {min_free} bytes of its file system are \
+                 left free: old entries make room",
+                self.store.layout.root().display(),
+                self.store.options.capacity_bytes
+            );
+        }
+    }
+
+    fn is_less(&self, may_occupy: Option<u64>) -> bool {
+        may_occupy.is_some_and(|bytes| bytes < self.store.options.capacity_bytes)
     }
 
     /// Whether the disk was full so short a time ago that it may not have more room yet.
@@ -45,11 +77,16 @@ impl Writer {
         self.full.last.is_some_and(|(at, _)| at.elapsed() < GROW_AFTER)
     }
 
+    /// Sees to what has made a write fail, if that is possible; whether it may be tried again.
+    pub(super) fn see_to(&mut self, error: &io::Error) -> bool {
+        is_full(error) && self.shrink() || error.kind() == io::ErrorKind::NotFound && self.refound()
+    }
+
     /// Does what needs room on the disk; where there is none, evicts and tries again as long as that may help.
     pub(super) fn with_room<T>(&mut self, mut act: impl FnMut(&mut Self) -> io::Result<T>) -> io::Result<T> {
         loop {
             match act(self) {
-                Err(error) if is_full(&error) && self.shrink() => {}
+                Err(error) if self.see_to(&error) => {}
                 Err(error) => return Err(error),
                 Ok(done) => {
                     self.full.unhelped = 0;
@@ -68,7 +105,7 @@ impl Writer {
     }
 
     /// Evicts a segment because the disk is full; `false` if there is none that may go, or if it was no help before.
-    pub(super) fn shrink(&mut self) -> bool {
+    fn shrink(&mut self) -> bool {
         if self.drop_spare() {
             return true;
         }

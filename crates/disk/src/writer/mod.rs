@@ -12,6 +12,7 @@ mod outlive;
 mod publish;
 mod queue;
 mod recycle;
+mod refound;
 mod sync;
 
 pub(crate) use publish::slot_of;
@@ -33,6 +34,7 @@ use full::Full;
 use recycle::Recycle;
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::SystemTime;
@@ -74,8 +76,8 @@ pub(crate) enum Op {
         takes_spare: bool,
         reply: Reply<Room>,
     },
-    /// The disk is full: evict something; whether anything was.
-    Shrink { reply: Reply<bool> },
+    /// A body file could not be written: see to it, if that is possible; whether it may be tried again.
+    SeeTo { error: io::Error, reply: Reply<bool> },
     /// A sync was made.
     Synced,
 }
@@ -150,6 +152,8 @@ pub(crate) struct Writer {
     /// Whether what was moved to the main ring overrules something older there, and may not be durable yet: no segment on
     /// probation goes before it is.
     main_overrules: bool,
+    /// Whether a sync has found a directory of the store gone.
+    names_are_lost: bool,
     full: Full,
     recycle: Recycle,
 }
@@ -281,6 +285,7 @@ impl Writer {
             durable: Names::default(),
             unburied: false,
             main_overrules: false,
+            names_are_lost: false,
             full: Full::default(),
             recycle: Recycle::default(),
         }
@@ -288,6 +293,7 @@ impl Writer {
 
     /// Does what has queued up, and what is due.
     fn work(&mut self, ops: Vec<Op>) {
+        self.look_at_free_room();
         self.cut_again();
         self.pay_owed();
         self.make_pages_ahead(); // those that a caller has left to be made
@@ -299,6 +305,9 @@ impl Writer {
         self.merge_segments();
         self.make_pages_ahead();
         self.sync_if_due();
+        if std::mem::take(&mut self.names_are_lost) {
+            self.refound();
+        }
     }
 
     /// Leaves the directory as an open likes it best.
@@ -348,9 +357,9 @@ impl Writer {
                 };
                 let _ = reply.send(room); // unsent, it is given back
             }
-            Op::Shrink { reply } => {
+            Op::SeeTo { error, reply } => {
                 self.flush();
-                let _ = reply.send(Ok(self.shrink()));
+                let _ = reply.send(Ok(self.see_to(&error)));
             }
             Op::Synced => {} // looked at with what is due
         }

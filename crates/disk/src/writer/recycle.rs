@@ -2,6 +2,7 @@
 //! blocks are there already, and writing over them is several times cheaper than having new ones made.
 
 use super::Writer;
+use super::evict::gone;
 use super::outlive::Keep;
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::io::{File, write_full};
@@ -180,7 +181,7 @@ impl Writer {
 
     pub(super) fn drop_retired_log(&mut self) {
         if self.recycle.retired.take().is_some()
-            && let Err(error) = self.store.io().remove_file(&self.store.layout.retired_log())
+            && let Err(error) = gone(self.store.io().remove_file(&self.store.layout.retired_log()))
         {
             let _ = self.failed("remove a retired log", error); // the next open removes it
         }

@@ -208,6 +208,7 @@ impl Writer {
                 let segments = &self.store.segments;
                 self.unsynced.retain(|number| segments.get(number).is_some());
                 self.unsynced.since = Instant::now().checked_add(AGAIN_AFTER);
+                self.names_are_lost = error.kind() == io::ErrorKind::NotFound;
                 self.sync_failed(&error);
             }
         }
@@ -249,14 +250,15 @@ impl Writer {
 }
 
 impl Snapshot {
-    /// Bodies, logs and names; an error, after all was tried. Blocks on the disk.
+    /// Bodies, logs and names; an error, after all was tried, `NotFound` if a directory is gone. Blocks on the disk.
     fn make_durable(&self, store: &Store) -> io::Result<()> {
         let _span = tracing::debug_span!("sync").entered();
         let (io, layout) = (store.io(), &store.layout);
         let mut all = Ok(());
-        let mut attempt = |result: io::Result<()>| match result {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => all = Err(error), // else removed meanwhile
-            _ => {}
+        let mut attempt = |result: io::Result<()>| {
+            if let Err(error) = result {
+                all = Err(error);
+            }
         };
         for (segment, generation) in &self.unsynced.bodies {
             let is_there = store.segments.get(*segment);
@@ -264,7 +266,10 @@ impl Snapshot {
                 continue; // it was evicted, or moved, after which it is to be synced again
             }
             let file = io.open(&layout.body(*generation), OpenMode::Read);
-            attempt(file.and_then(|file| file.sync()));
+            match file {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {} // removed meanwhile
+                file => attempt(file.and_then(|file| file.sync())),
+            }
         }
         if !self.unsynced.bodies.is_empty() {
             attempt(io.sync_dir(&layout.bodies()));
