@@ -2,6 +2,7 @@
 
 use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX, body};
 use crate::io::is_full;
+use crate::pool::Owned;
 use crate::segment::disk_bytes;
 use crate::spare::Room;
 use crate::spill::{Spill, Step, table_of};
@@ -38,7 +39,9 @@ pub(crate) struct DiskMiss {
     guard: LiveGuard<Spilled>,
     meta: Bytes,
     state: State,
-    spill: Option<Spill>,
+    /// To remove a file may wait for the disk, which none of its callers does for a write that is given up. After the guard, so
+    /// that it is closed there too.
+    spill: Option<Owned<Spill>>,
     /// Why the entry will not be admitted. The body goes on for who follows it, in memory.
     lost: Option<Box<Error>>,
     held: Held,
@@ -90,8 +93,12 @@ impl DiskMiss {
         miss
     }
 
+    fn spilled(&self) -> Option<&Spill> {
+        self.spill.as_ref().and_then(Owned::get)
+    }
+
     fn spilled_bytes(&self) -> u64 {
-        self.spill.as_ref().map_or(0, Spill::len_bytes)
+        self.spilled().map_or(0, Spill::len_bytes)
     }
 
     /// Takes the bytes in, and moves what is there to the file where it has grown too much.
@@ -207,27 +214,26 @@ impl DiskMiss {
         });
         let mut by_itself = whole.is_none() && self.writes_itself();
         loop {
-            let (step, nothing) = (step.clone(), self.store.reserve(0));
+            let (step, store, nothing) = (step.clone(), self.store.clone(), self.store.reserve(0));
             let (spill, spare) = (self.spill.take(), spare.take());
+            let take = move || {
+                let (spill, result) = step.take(spill.and_then(Owned::take), spare, nothing);
+                (spill.map(|spill| store.pool.own(spill)), result)
+            };
             let done = if std::mem::take(&mut by_itself) {
                 let begun = Instant::now();
-                let done = step.take(spill, spare, nothing);
+                let done = take();
                 self.store.queue.detour.written(begun);
                 Ok(done)
             } else {
-                self.store
-                    .pool
-                    .run(move || step.take(spill, spare, nothing))
-                    .await
+                self.store.pool.run(take).await
             };
-            let result = done.and_then(|(mut spill, result)| {
-                if let Some(spill) = &mut spill {
-                    room.take().into_iter().for_each(|room| spill.add_room(room));
-                }
+            let result = done.and_then(|(spill, result)| {
                 self.spill = spill;
                 result
             });
-            if let Some(spill) = &self.spill {
+            if let Some(spill) = self.spill.as_mut().and_then(Owned::get_mut) {
+                room.take().into_iter().for_each(|room| spill.add_room(room));
                 self.guard.extra().get_or_init(|| spill.shared().clone());
             }
             match result {
@@ -239,7 +245,7 @@ impl DiskMiss {
 
     /// Room for so many bytes more, which are the last or not; `None` where the file has enough.
     async fn make_room(&self, bytes: u64, last: bool) -> Result<Option<Room>> {
-        let spare = match &self.spill {
+        let spare = match self.spilled() {
             Some(spill) if spill.room_bytes() >= bytes => return Ok(None),
             Some(_) => None,
             None => self.store.spares.take(bytes),
@@ -293,7 +299,7 @@ impl DiskMiss {
             return Ok((CommitBody::Inline { chunks, table }, body_len));
         }
         let table_checksum = self.spill(chunks, Some(key)).await?;
-        let spill = self.spill.take();
+        let spill = self.spill.take().and_then(Owned::take);
         let spill =
             spill.ok_or_else(|| ErrorKind::StorageFailed.error("the body file of a write is gone"))?;
         Ok((

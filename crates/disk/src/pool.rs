@@ -22,6 +22,8 @@ pub(crate) struct Pool {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Nothing is left to be dropped by a thread.
+    dropped: Condvar,
 }
 
 #[derive(Default)]
@@ -29,6 +31,8 @@ struct State {
     jobs: VecDeque<Job>,
     threads: usize,
     idle: usize,
+    /// What was left to be dropped by a thread, and is not yet.
+    to_drop: usize,
     closed: bool,
 }
 
@@ -61,9 +65,90 @@ impl Pool {
     /// # Errors
     /// Where no thread could be started.
     pub(crate) fn submit(&self, job: Job) -> io::Result<()> {
+        self.shared.submit(job)
+    }
+
+    /// Has `value` dropped on a thread of the pool, wherever its owner is.
+    pub(crate) fn own<T: Send + 'static>(&self, value: T) -> Owned<T> {
+        Owned {
+            shared: self.shared.clone(),
+            value: Some(value),
+        }
+    }
+
+    /// Waits until all that was left to be dropped is.
+    pub(crate) fn wait_for_drops(&self) {
         let mut state = self.shared.state.lock();
+        while state.to_drop > 0 {
+            self.shared.dropped.wait(&mut state);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.state.lock().closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+/// What a thread of the pool drops, because that may wait for the disk.
+pub(crate) struct Owned<T: Send + 'static> {
+    shared: Arc<Shared>,
+    value: Option<T>,
+}
+
+impl<T: Send + 'static> Owned<T> {
+    /// `None` once it was taken.
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
+        self.value.as_mut()
+    }
+
+    /// Takes it, to be dropped by whoever has it.
+    pub(crate) fn take(mut self) -> Option<T> {
+        self.value.take()
+    }
+}
+
+impl<T: Send + 'static> Drop for Owned<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take() {
+            let counted = ToDrop::count(&self.shared);
+            // Where there is no thread, it is dropped here.
+            let _ = self.shared.submit(Box::new(move || {
+                drop(value);
+                drop(counted);
+            }));
+        }
+    }
+}
+
+/// Counts what is left to be dropped, until it is.
+struct ToDrop(Arc<Shared>);
+
+impl ToDrop {
+    fn count(shared: &Arc<Shared>) -> Self {
+        shared.state.lock().to_drop += 1;
+        ToDrop(shared.clone())
+    }
+}
+
+impl Drop for ToDrop {
+    fn drop(&mut self) {
+        self.0.state.lock().to_drop -= 1;
+        self.0.dropped.notify_all();
+    }
+}
+
+impl Shared {
+    fn submit(self: &Arc<Self>, job: Job) -> io::Result<()> {
+        let mut state = self.state.lock();
         if state.idle <= state.jobs.len() && state.threads < THREADS_MAX {
-            let shared = self.shared.clone();
+            let shared = self.clone();
             let started = std::thread::Builder::new()
                 .name("forebay-disk".into())
                 .spawn(move || shared.work());
@@ -75,19 +160,10 @@ impl Pool {
         }
         state.jobs.push_back(job);
         drop(state);
-        self.shared.changed.notify_one();
+        self.changed.notify_one();
         Ok(())
     }
-}
 
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.shared.state.lock().closed = true;
-        self.shared.changed.notify_all();
-    }
-}
-
-impl Shared {
     fn work(&self) {
         let mut state = self.state.lock();
         loop {

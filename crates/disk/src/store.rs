@@ -209,6 +209,7 @@ impl Store {
     pub(crate) fn close(&self) {
         let _closing = self.closing.lock();
         self.queue.close();
+        self.pool.wait_for_drops(); // files of writes that were given up go before others come
         *self.lock.lock() = None;
     }
 

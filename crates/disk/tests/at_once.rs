@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{body, get, key, meta, none, put};
-use forebay_core::{MissFinishType, MissHandler, PurgeTarget, PurgeType, Result, Storage};
+use common::{body, body_files, get, key, meta, none, put, until_no_body_files};
+use forebay_core::{ErrorKind, MissFinishType, MissHandler, PurgeTarget, PurgeType, Result, Storage};
 use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::HashSet;
@@ -198,6 +198,53 @@ async fn whatever_may_take_long_is_left_to_other_threads() {
     assert!(store.stats().evicted_segments > 0);
     let own: HashSet<_> = by_caller(&changes).into_iter().collect();
     assert!(own.is_subset(&HashSet::from([Operation::Write])), "{own:?}");
+}
+
+/// Its file may have a quarter of the capacity, and a file system takes its time to free that.
+#[tokio::test]
+async fn the_body_file_of_a_write_that_is_given_up_or_refused_is_removed_by_another_thread() {
+    const MOST_BYTES: usize = 3 << 20;
+    for is_given_up in [true, false] {
+        let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+        let options = DiskOptions::new(dir.path().join("store")).max_object_bytes(MOST_BYTES as u64);
+        let store = options.capacity_bytes(16 << 20).io(io.clone()).open().unwrap();
+        let large = store
+            .get_miss_handler(&key("large"), &meta("large"), &none())
+            .await;
+        let mut large = large.unwrap();
+        large.write_body(body(2 << 20, 1), false).await.unwrap();
+        assert_eq!(body_files(&dir.path().join("store")).len(), 1);
+        let changes = watch(&io, |_| {});
+        if is_given_up {
+            drop(large);
+        } else {
+            large.write_body(body(MOST_BYTES, 1), true).await.unwrap();
+            let refused = large.finish().await.unwrap_err();
+            assert_eq!(ErrorKind::of(&refused), Some(ErrorKind::Refused), "{refused}");
+        }
+        until_no_body_files(&dir.path().join("store")).await;
+        assert_eq!(by_caller(&changes), [], "given up: {is_given_up}");
+    }
+}
+
+/// What was handed over is done before another process may have the directory.
+#[tokio::test]
+async fn a_close_waits_for_the_removal_of_body_files_that_were_given_up() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = empty(dir.path(), &io, Sync::Never);
+    let large = store
+        .get_miss_handler(&key("large"), &meta("large"), &none())
+        .await;
+    let mut large = large.unwrap();
+    large.write_body(body(2 << 20, 1), false).await.unwrap();
+    let _changes = watch(&io, |operation| {
+        if operation == Operation::Remove {
+            thread::sleep(Duration::from_millis(100)); // a slow disk
+        }
+    });
+    drop(large);
+    store.close();
+    assert!(body_files(&dir.path().join("store")).is_empty());
 }
 
 /// The segment that it lies in was taken for one that goes with it, but it is the one that its new meta goes to.

@@ -91,7 +91,7 @@ async fn a_dropped_write_admits_nothing_fails_followers_and_leaves_no_file() {
         let error = read(&mut *follower).await.unwrap_err();
         assert_eq!(ErrorKind::of(&error), Some(ErrorKind::WriterAborted));
         assert_eq!(get(&store, "dropped").await.unwrap(), body(10, 9));
-        assert!(body_files(dir.path()).is_empty());
+        until_no_body_files(dir.path()).await;
     }
     let stats = store.stats();
     assert_eq!((stats.live_writes, stats.held_bytes), (0, 0));

@@ -14,7 +14,7 @@ use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) fn key(name: &str) -> CacheKey {
     CacheKey::new("", name, "")
@@ -161,6 +161,19 @@ pub(crate) fn logs(root: &Path) -> Vec<PathBuf> {
 
 pub(crate) fn body_files(root: &Path) -> Vec<PathBuf> {
     files(&root.join("bodies"))
+}
+
+/// Waits until the body files of writes that were given up are gone, which threads of the store remove.
+pub(crate) async fn until_no_body_files(root: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !body_files(root).is_empty() {
+        assert!(
+            Instant::now() < deadline,
+            "there are still {:?}",
+            body_files(root)
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// Every file is one that a store has, and every body file is an entry's.
