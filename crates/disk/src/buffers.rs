@@ -60,26 +60,30 @@ impl fmt::Debug for Buffers {
 impl Buffers {
     /// A buffer of exactly this length, whose contents are anything.
     pub(crate) fn take(&self, len_bytes: usize) -> Buffer {
+        match self.home(len_bytes) {
+            Some((home, size)) => Buffer::of(home.clone(), size, len_bytes),
+            None => Buffer::small(len_bytes),
+        }
+    }
+
+    /// The same, to be taken later, perhaps by another thread; it is one of this thread's all the same.
+    pub(crate) fn later(&self, len_bytes: usize) -> Later {
+        let home = self.home(len_bytes);
+        Later {
+            len_bytes,
+            home: home.map(|(home, size)| (home.clone(), size)),
+        }
+    }
+
+    /// Whose such a buffer is, and of which size. Small ones the allocator has at hand; huge ones are too rare to keep.
+    #[inline]
+    fn home(&self, len_bytes: usize) -> Option<(&Arc<OfThread>, usize)> {
         let size = SIZES.iter().position(|size| len_bytes <= *size);
-        // Small ones the allocator has at hand; huge ones are too rare to keep.
-        let Some(size) = size.filter(|_| len_bytes > SIZES[0] / 2) else {
-            return Buffer {
-                bytes: vec![0; len_bytes].into(),
-                start: 0,
-                len_bytes,
-                home: None,
-            };
-        };
+        let size = size.filter(|_| len_bytes > SIZES[0] / 2)?;
         let home = self
             .of_threads
             .get_or(|| Arc::new(OfThread::new(self.may_keep_bytes.clone())));
-        let bytes = home.take(size);
-        Buffer {
-            start: bytes.as_ptr().align_offset(ALIGN_BYTES),
-            bytes,
-            len_bytes,
-            home: Some((home.clone(), size)),
-        }
+        Some((home, size))
     }
 
     /// What is in use, in bytes, but for small ones.
@@ -140,6 +144,21 @@ impl OfThread {
     }
 }
 
+/// A buffer that is not taken yet.
+pub(crate) struct Later {
+    len_bytes: usize,
+    home: Option<(Arc<OfThread>, usize)>,
+}
+
+impl Later {
+    pub(crate) fn take(self) -> Buffer {
+        match self.home {
+            Some((home, size)) => Buffer::of(home, size, self.len_bytes),
+            None => Buffer::small(self.len_bytes),
+        }
+    }
+}
+
 /// One buffer; it goes back when the last `Bytes` of it is dropped.
 pub(crate) struct Buffer {
     bytes: Box<[u8]>,
@@ -150,6 +169,26 @@ pub(crate) struct Buffer {
 }
 
 impl Buffer {
+    #[inline]
+    fn of(home: Arc<OfThread>, size: usize, len_bytes: usize) -> Self {
+        let bytes = home.take(size);
+        Buffer {
+            start: bytes.as_ptr().align_offset(ALIGN_BYTES),
+            bytes,
+            len_bytes,
+            home: Some((home, size)),
+        }
+    }
+
+    fn small(len_bytes: usize) -> Self {
+        Buffer {
+            bytes: vec![0; len_bytes].into(),
+            start: 0,
+            len_bytes,
+            home: None,
+        }
+    }
+
     /// Fills the whole buffer; what of it is not filled must not be read.
     pub(crate) fn fill(
         self,
@@ -170,11 +209,6 @@ impl Buffer {
             }
             Err(error) => Err((self, error)),
         }
-    }
-
-    /// Makes it shorter.
-    pub(crate) fn truncate(&mut self, len_bytes: usize) {
-        self.len_bytes = self.len_bytes.min(len_bytes);
     }
 
     fn into_bytes(mut self) -> Bytes {

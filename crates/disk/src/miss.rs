@@ -215,9 +215,10 @@ impl DiskMiss {
         let mut by_itself = whole.is_none() && self.writes_itself();
         loop {
             let (step, store, nothing) = (step.clone(), self.store.clone(), self.store.reserve(0));
-            let (spill, spare) = (self.spill.take(), spare.take());
+            let (spill, spare) = (self.spill.take(), spare.take().map(|spare| store.pool.own(spare)));
             let take = move || {
-                let (spill, result) = step.take(spill.and_then(Owned::take), spare, nothing);
+                let (spill, spare) = (spill.and_then(Owned::take), spare.and_then(Owned::take));
+                let (spill, result) = step.take(spill, spare, nothing);
                 (spill.map(|spill| store.pool.own(spill)), result)
             };
             let done = if std::mem::take(&mut by_itself) {

@@ -1,6 +1,10 @@
 //! Threads for file operations that may wait for the disk. They start when first needed, so that a daemon can fork
 //! after the store was opened.
 
+mod owned;
+
+pub(crate) use owned::Owned;
+
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
@@ -9,8 +13,42 @@ use tokio::sync::oneshot;
 
 /// Enough that a slow disk sees a queue, few enough that nobody minds them.
 const THREADS_MAX: usize = 8;
+/// With so many jobs, those that nobody waits for are looked for.
+const JOBS_MANY: usize = 64;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What a thread is to do.
+trait Job: Send {
+    /// Whether anybody waits for it.
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
+    fn run(self: Box<Self>);
+}
+
+impl<J: FnOnce() + Send> Job for J {
+    fn run(self: Box<Self>) {
+        self();
+    }
+}
+
+/// A job with a caller who waits for its result, or does not any more.
+struct Call<J, R> {
+    job: J,
+    reply: oneshot::Sender<R>,
+}
+
+impl<J: FnOnce() -> R + Send, R: Send> Job for Call<J, R> {
+    fn is_wanted(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn run(self: Box<Self>) {
+        if self.is_wanted() {
+            drop(self.reply.send((self.job)())); // unsent, it is dropped here
+        }
+    }
+}
 
 /// The threads. Dropping it lets them end once the jobs are done.
 #[derive(Default)]
@@ -28,7 +66,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Box<dyn Job>>,
+    /// How many jobs there may be before those that nobody waits for are looked for again.
+    jobs_max: usize,
     threads: usize,
     idle: usize,
     /// What was left to be dropped by a thread, and is not yet.
@@ -45,7 +85,8 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Runs `job` on a thread of the pool. Dropping the future does not stop it; its result is dropped then.
+    /// Runs `job` on a thread of the pool. If the future is dropped before a thread has begun with it, it is dropped instead,
+    /// by a thread or by whoever brings another job; later, its result is dropped by the thread.
     ///
     /// # Errors
     /// Where no thread could be started, or the job panicked.
@@ -54,7 +95,7 @@ impl Pool {
         job: impl FnOnce() -> R + Send + 'static,
     ) -> io::Result<R> {
         let (reply, result) = oneshot::channel();
-        self.submit(Box::new(move || drop(reply.send(job()))))?;
+        self.shared.submit(Box::new(Call { job, reply }))?;
         result
             .await
             .map_err(|_| io::Error::other("a storage thread ended before its job was done"))
@@ -64,24 +105,8 @@ impl Pool {
     ///
     /// # Errors
     /// Where no thread could be started.
-    pub(crate) fn submit(&self, job: Job) -> io::Result<()> {
-        self.shared.submit(job)
-    }
-
-    /// Has `value` dropped on a thread of the pool, wherever its owner is.
-    pub(crate) fn own<T: Send + 'static>(&self, value: T) -> Owned<T> {
-        Owned {
-            shared: self.shared.clone(),
-            value: Some(value),
-        }
-    }
-
-    /// Waits until all that was left to be dropped is.
-    pub(crate) fn wait_for_drops(&self) {
-        let mut state = self.shared.state.lock();
-        while state.to_drop > 0 {
-            self.shared.dropped.wait(&mut state);
-        }
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.shared.submit(Box::new(job))
     }
 }
 
@@ -92,60 +117,8 @@ impl Drop for Pool {
     }
 }
 
-/// What a thread of the pool drops, because that may wait for the disk.
-pub(crate) struct Owned<T: Send + 'static> {
-    shared: Arc<Shared>,
-    value: Option<T>,
-}
-
-impl<T: Send + 'static> Owned<T> {
-    /// `None` once it was taken.
-    pub(crate) fn get(&self) -> Option<&T> {
-        self.value.as_ref()
-    }
-
-    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut()
-    }
-
-    /// Takes it, to be dropped by whoever has it.
-    pub(crate) fn take(mut self) -> Option<T> {
-        self.value.take()
-    }
-}
-
-impl<T: Send + 'static> Drop for Owned<T> {
-    fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
-            let counted = ToDrop::count(&self.shared);
-            // Where there is no thread, it is dropped here.
-            let _ = self.shared.submit(Box::new(move || {
-                drop(value);
-                drop(counted);
-            }));
-        }
-    }
-}
-
-/// Counts what is left to be dropped, until it is.
-struct ToDrop(Arc<Shared>);
-
-impl ToDrop {
-    fn count(shared: &Arc<Shared>) -> Self {
-        shared.state.lock().to_drop += 1;
-        ToDrop(shared.clone())
-    }
-}
-
-impl Drop for ToDrop {
-    fn drop(&mut self) {
-        self.0.state.lock().to_drop -= 1;
-        self.0.dropped.notify_all();
-    }
-}
-
 impl Shared {
-    fn submit(self: &Arc<Self>, job: Job) -> io::Result<()> {
+    fn submit(self: &Arc<Self>, job: Box<dyn Job>) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.idle <= state.jobs.len() && state.threads < THREADS_MAX {
             let shared = self.clone();
@@ -158,9 +131,11 @@ impl Shared {
                 Err(_) => {} // those that run will do
             }
         }
+        let unwanted = state.take_unwanted();
         state.jobs.push_back(job);
         drop(state);
         self.changed.notify_one();
+        drop(unwanted); // outside of the lock: what it drops may bring a job
         Ok(())
     }
 
@@ -170,7 +145,7 @@ impl Shared {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
                 // A panic fails its own job alone: the reply channel is dropped with it.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run()));
                 state = self.state.lock();
             } else if state.closed {
                 state.threads -= 1;
@@ -181,5 +156,19 @@ impl Shared {
                 state.idle -= 1;
             }
         }
+    }
+}
+
+impl State {
+    /// Takes out the jobs that nobody waits for, where there may be many: on a disk that stalls they would pile up.
+    fn take_unwanted(&mut self) -> VecDeque<Box<dyn Job>> {
+        if self.jobs.len() < self.jobs_max.max(JOBS_MANY) {
+            return VecDeque::new();
+        }
+        let jobs = std::mem::take(&mut self.jobs).into_iter();
+        let (wanted, unwanted): (VecDeque<_>, VecDeque<_>) = jobs.partition(|job| job.is_wanted());
+        self.jobs_max = 2 * wanted.len(); // so that each is looked at a few times only
+        self.jobs = wanted;
+        unwanted
     }
 }

@@ -1,6 +1,5 @@
 //! Reading and checking what is stored.
 
-use crate::buffers::Buffer;
 use crate::format::record::{ALIGN, Header, Kind};
 use crate::format::{BLOCK_BYTES, StoreId, blocks_match, body, checksum};
 use crate::index::Slot;
@@ -172,9 +171,9 @@ impl Store {
             Err((buffer, error)) if self.may_read_untold(&error) => self
                 .untold(|| buffer.fill(|bytes| read_full(&**file, bytes, offset)))
                 .map_err(|(_, error)| error),
-            Err((mut buffer, _)) => {
-                buffer.truncate(WAIT_BYTES);
-                self.read_waiting(file, buffer, offset).await
+            Err((buffer, _)) => {
+                drop(buffer); // many may wait at a time: a buffer is taken by the thread that fills it
+                self.read_waiting(file, offset, len_bytes.min(WAIT_BYTES)).await
             }
         }
     }
@@ -195,14 +194,12 @@ impl Store {
         done
     }
 
-    /// Fills a buffer on a thread of the pool.
-    async fn read_waiting(&self, file: &Arc<dyn File>, buffer: Buffer, offset: u64) -> io::Result<Bytes> {
+    /// Reads so many bytes on a thread of the pool.
+    async fn read_waiting(&self, file: &Arc<dyn File>, offset: u64, len_bytes: usize) -> io::Result<Bytes> {
         self.counters.fallback_reads.add(1);
-        let file = file.clone();
-        self.pool
-            .run(move || buffer.fill(|bytes| read_full(&*file, bytes, offset)))
-            .await?
-            .map_err(|(_, error)| error)
+        let (file, buffer) = (file.clone(), self.buffers.later(len_bytes));
+        let read = move || buffer.take().fill(|bytes| read_full(&*file, bytes, offset));
+        self.pool.run(read).await?.map_err(|(_, error)| error)
     }
 
     /// The record of a slot that has been read so often: from the memory tier, or read and checked; `None` where its segment
