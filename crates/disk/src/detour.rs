@@ -31,6 +31,21 @@ impl Detour {
     pub(crate) fn waited(&self, begun: Instant) {
         let now = Instant::now();
         let detour = (now - begun).saturating_mul(DETOUR_TIMES).min(DETOUR_MAX);
-        *self.0.lock() = Some(now + detour);
+        let mut until = self.0.lock();
+        *until = (*until).max(Some(now + detour)); // of those that have waited, the longest counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_wait_does_not_end_the_detour_that_a_long_one_has_begun() {
+        let (detour, now) = (Detour::default(), Instant::now());
+        detour.waited(now - Duration::from_millis(20)); // for 20 s, or as long as is allowed
+        detour.waited(Instant::now());
+        assert!(detour.is_on(now + Duration::from_secs(5)));
+        assert!(!detour.is_on(now + Duration::from_secs(60)));
     }
 }
