@@ -96,7 +96,7 @@ impl StoredHit {
         let (store, place, start) = (self.opened.store(), self.chunk(), self.chunk_start());
         let copy = store.tier.get(place)?;
         store.counters.memory_tier_reads.add(1);
-        let until = copy.len().min((self.end - start) as usize);
+        let until = (copy.len() as u64).min(self.end - start) as usize;
         Some(copy.slice((self.position - start) as usize..until))
     }
 
@@ -239,7 +239,7 @@ impl BlockRange {
 
     /// Of the blocks' bytes, those within `[start, end)`.
     pub(crate) fn cut(&self, bytes: Bytes, start: u64, end: u64) -> Bytes {
-        let until = bytes.len().min((end - self.start_byte) as usize);
+        let until = (bytes.len() as u64).min(end - self.start_byte) as usize;
         bytes.slice((start - self.start_byte) as usize..until)
     }
 }

@@ -8,7 +8,7 @@ pub use crash::{CrashIo, Names, PowerCut};
 pub use faulty::{Call, Fault, FaultyIo, Operation};
 pub use real::RealIo;
 
-use std::ffi::OsString;
+use std::ffi::{OsString, c_long};
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::path::Path;
@@ -90,14 +90,14 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
 
 /// How often this thread has waited for anything so far, where the system counts that.
 #[cfg(target_os = "linux")]
-pub(crate) fn thread_waits() -> Option<i64> {
+pub(crate) fn thread_waits() -> Option<c_long> {
     use nix::sys::resource::{UsageWho, getrusage};
     let usage = getrusage(UsageWho::RUSAGE_THREAD).ok()?;
     Some(usage.voluntary_context_switches())
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn thread_waits() -> Option<i64> {
+pub(crate) fn thread_waits() -> Option<c_long> {
     None
 }
 
