@@ -172,6 +172,13 @@ impl MemoryStorage {
                 return Ok(None);
             };
             let changed = entry.with_meta(&meta, &meta.encode()?);
+            // The cache would drop what it has no room for. Never for an expiry, by which a meta grows no longer.
+            let (weight_bytes, max) = (changed.weight_bytes(), self.shared.limits.max_object_bytes);
+            if weight_bytes as u64 > max {
+                return Err(ErrorKind::Refused.error(format!(
+                    "a meta that makes an entry one of {weight_bytes} bytes; the largest object is {max}"
+                )));
+            }
             Ok(self.put_in_place(key, changed))
         })
     }

@@ -107,6 +107,36 @@ async fn an_entry_that_weighs_what_the_largest_may_is_admitted_and_one_byte_more
     }
 }
 
+/// It was stored where the cache had room for it, and where it had none, the entry was lost without a word.
+#[tokio::test]
+async fn a_meta_that_makes_an_entry_larger_than_the_largest_is_refused_and_the_old_one_stays() {
+    let storage = MemoryOptions::new(64 << 10).build().unwrap();
+    let trace = SpanHandle::none();
+    write(&storage, 1, &[Bytes::from_static(b"x")]).await.unwrap();
+    let found = async || {
+        storage
+            .lookup(&key(1), &trace)
+            .await
+            .unwrap()
+            .map(|found| found.0)
+    };
+    for (opaque_bytes, refused) in [(20 << 10, true), (40 << 10, true), (10 << 10, false)] {
+        let (mut larger, before) = (meta(), storage.stats());
+        larger.set_opaque(vec![0; opaque_bytes].into());
+        let updated = storage.update_meta(&key(1), &larger, &trace).await;
+        let is_larger = found().await.unwrap().opaque().len() == opaque_bytes;
+        assert_eq!(is_larger, !refused, "{opaque_bytes}");
+        match refused {
+            true => {
+                assert_eq!(kind(updated), Some(ErrorKind::Refused), "{opaque_bytes}");
+                assert_eq!(storage.stats().resident_bytes, before.resident_bytes);
+            }
+            false => assert!(updated.unwrap()),
+        }
+    }
+    assert!(!storage.update_meta(&key(2), &meta(), &trace).await.unwrap());
+}
+
 #[tokio::test]
 async fn writes_in_progress_may_hold_twice_their_share_to_the_byte() {
     let storage = MemoryOptions::new(64 * MIB as u64)
