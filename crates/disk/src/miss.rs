@@ -197,9 +197,9 @@ impl DiskMiss {
             None => until,
         };
         let (mut room, mut spare) = match self.make_room(file_bytes - start, whole.is_some()).await? {
-            None => (None, None),
-            Some(Room::Free(room)) => (Some(room), None),
-            Some(Room::Spare(spare)) => (None, Some(spare)),
+            None => (self.store.reserve(0), None),
+            Some(Room::Free(room)) => (room, None),
+            Some(Room::Spare(spare)) => (self.store.reserve(0), Some(spare)),
         };
         let generation = self.guard.id().get();
         let step = Arc::new(Step {
@@ -214,12 +214,12 @@ impl DiskMiss {
         });
         let mut by_itself = whole.is_none() && self.writes_itself();
         loop {
-            let (step, store, nothing) = (step.clone(), self.store.clone(), self.store.reserve(0));
+            let (step, store, its_room) = (step.clone(), self.store.clone(), room);
             let (spill, spare) = (self.spill.take(), spare.take().map(|spare| store.pool.own(spare)));
             let take = move || {
                 let (spill, spare) = (spill.and_then(Owned::take), spare.and_then(Owned::take));
-                let (spill, result) = step.take(spill, spare, nothing);
-                (spill.map(|spill| store.pool.own(spill)), result)
+                let (spill, room, result) = step.take(spill, spare, its_room);
+                (spill.map(|spill| store.pool.own(spill)), room, result)
             };
             let done = if std::mem::take(&mut by_itself) {
                 let begun = Instant::now();
@@ -229,12 +229,12 @@ impl DiskMiss {
             } else {
                 self.store.pool.run(take).await
             };
-            let result = done.and_then(|(spill, result)| {
-                self.spill = spill;
-                result
-            });
-            if let Some(spill) = self.spill.as_mut().and_then(Owned::get_mut) {
-                room.take().into_iter().for_each(|room| spill.add_room(room));
+            let (spill, left, result) = match done {
+                Ok(done) => done,
+                Err(error) => return Err(self.write_failed("write the body file", error)), // the pool has failed
+            };
+            (self.spill, room) = (spill, left);
+            if let Some(spill) = self.spilled() {
                 self.guard.extra().get_or_init(|| spill.shared().clone());
             }
             match result {

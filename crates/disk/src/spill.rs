@@ -47,8 +47,17 @@ impl Reservation {
         self.bytes
     }
 
-    fn join(&mut self, mut other: Reservation) {
+    /// Takes over what the other has.
+    fn join(&mut self, other: &mut Reservation) {
         self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// All of it, so that nothing is left.
+    fn take(&mut self) -> Reservation {
+        Reservation {
+            total: self.total.clone(),
+            bytes: std::mem::take(&mut self.bytes),
+        }
     }
 }
 
@@ -72,13 +81,15 @@ pub(crate) struct Spill {
 }
 
 impl Spill {
-    /// Takes over the spare file, or makes one.
-    fn create(step: &Step, spare: Option<Spare>, mut room: Reservation) -> io::Result<Self> {
+    /// Takes over the spare file, or makes one. The room of a spare file that cannot be had is another's then.
+    fn create(step: &Step, spare: Option<Spare>, room: &mut Reservation) -> io::Result<Self> {
         let mut taken_over = None;
         if let Some(spare) = spare {
             let len_bytes = spare.len_bytes;
             let (file, its_room) = spare.take_over(&step.path, &step.readers);
-            its_room.into_iter().for_each(|its_room| room.join(its_room));
+            if let Some(mut its_room) = its_room {
+                room.join(&mut its_room);
+            }
             taken_over = file.map(|file| (file, len_bytes));
         }
         let (file, taken_over_bytes) = match taken_over {
@@ -98,7 +109,7 @@ impl Spill {
             hasher: BlockHasher::new(step.seed),
             len_bytes: 0,
             taken_over_bytes,
-            room,
+            room: room.take(),
             kept: false,
         })
     }
@@ -114,10 +125,6 @@ impl Spill {
     /// How much of the room that was made for it is left.
     pub(crate) fn room_bytes(&self) -> u64 {
         self.room.bytes.saturating_sub(self.len_bytes)
-    }
-
-    pub(crate) fn add_room(&mut self, room: Reservation) {
-        self.room.join(room);
     }
 
     /// Appends to the body. Blocks on the disk.
@@ -182,23 +189,25 @@ pub(crate) struct Step {
 
 impl Step {
     /// Takes over the spare file or makes one where there is none, appends, and ends it where that was the last; the
-    /// checksum of the table then. The file comes back after a failure too, as far as it came. Blocks on the disk.
+    /// checksum of the table then. The file comes back after a failure too, as far as it came, or the room for it where there is
+    /// none. Blocks on the disk.
     pub(crate) fn take(
         &self,
         spill: Option<Spill>,
         spare: Option<Spare>,
-        no_room: Reservation,
-    ) -> (Option<Spill>, io::Result<u64>) {
+        mut room: Reservation,
+    ) -> (Option<Spill>, Reservation, io::Result<u64>) {
         let created = match spill {
             Some(spill) => Ok(spill),
-            None => Spill::create(self, spare, no_room),
+            None => Spill::create(self, spare, &mut room),
         };
         match created {
             Ok(mut spill) => {
+                spill.room.join(&mut room);
                 let done = self.write(&mut spill);
-                (Some(spill), done)
+                (Some(spill), room, done)
             }
-            Err(error) => (None, Err(error)),
+            Err(error) => (None, room, Err(error)),
         }
     }
 

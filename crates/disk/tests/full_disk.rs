@@ -5,7 +5,7 @@ mod common;
 use common::*;
 use forebay_core::{ErrorKind, MissHandler, PurgeType, Storage};
 use forebay_disk::io::{Call, Fault, FaultyIo, Operation};
-use forebay_disk::{DiskOptions, DiskStorage};
+use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -43,7 +43,7 @@ fn usage(dir: &Path) -> u64 {
     sizes.sum()
 }
 
-fn fails_writes(errno: i32) -> impl Fn(&Call<'_>) -> Option<Fault> + Send + Sync + 'static {
+fn fails_writes(errno: i32) -> impl Fn(&Call<'_>) -> Option<Fault> + Send + std::marker::Sync + 'static {
     move |call| (call.operation == Operation::Write).then_some(Fault::Errno(errno))
 }
 
@@ -372,4 +372,42 @@ async fn until_resident(store: &DiskStorage, what: &str, is_so: impl Fn(u64) -> 
             .unwrap();
         number += 1;
     }
+}
+
+/// The body was in a file that nobody counted: what the store occupied was more than it said.
+#[tokio::test]
+async fn the_room_of_a_body_is_counted_where_a_file_cannot_be_written_over_and_the_disk_is_full_for_a_new_one()
+ {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = options(dir.path(), &io)
+        .capacity_bytes(48 * MIB as u64)
+        .sync(Sync::Never)
+        .open()
+        .unwrap();
+    for number in 0..40 {
+        put(&store, &format!("{number}"), &body(3_000_000, number))
+            .await
+            .unwrap();
+    }
+    let (failed, is_full) = (AtomicBool::new(false), AtomicBool::new(false));
+    let has_met = Arc::new(AtomicBool::new(false));
+    let met = has_met.clone();
+    io.set_plan(move |call| {
+        let is_body = call.path.extension().is_some_and(|ending| ending == "body");
+        match call.operation {
+            Operation::Rename if is_body && !failed.swap(true, Ordering::SeqCst) => Some(Fault::Errno(EIO)),
+            Operation::Create if is_body && !is_full.swap(true, Ordering::SeqCst) => {
+                met.store(failed.load(Ordering::SeqCst), Ordering::SeqCst);
+                Some(Fault::Errno(ENOSPC))
+            }
+            _ => None,
+        }
+    });
+    let mut miss = begin(&store, "last").await;
+    miss.write_body(body(2 * MIB, 1), false).await.unwrap();
+    assert!(has_met.load(Ordering::SeqCst), "no file was to be written over");
+    let (says, has) = (store.stats().resident_bytes, usage(dir.path()));
+    assert!(says + (64 << 10) >= has, "{says} bytes, of which {has} are there");
+    miss.finish().await.unwrap();
+    assert_eq!(get(&store, "last").await.unwrap(), body(2 * MIB, 1));
 }

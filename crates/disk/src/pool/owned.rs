@@ -33,10 +33,6 @@ impl<T: Send + 'static> Owned<T> {
         self.value.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
-        self.value.as_mut()
-    }
-
     /// Takes it, to be dropped by whoever has it.
     pub(crate) fn take(mut self) -> Option<T> {
         self.value.take()
