@@ -51,7 +51,7 @@ pub enum OnLocked {
 }
 
 /// So often an open that waits looks whether the directory is free.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// How to open a store.
 ///

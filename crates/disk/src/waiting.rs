@@ -1,6 +1,6 @@
 //! A store that may still be another process's: nothing is found and nothing is stored until that one lets go of it.
 
-use crate::options::OnLocked;
+use crate::options::{LOOK_AGAIN, OnLocked};
 use crate::stats::DiskStats;
 use crate::{DiskOptions, DiskStorage};
 use async_trait::async_trait;
@@ -8,13 +8,10 @@ use forebay_core::{
     CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HitHandler, MissHandler, PurgeOutcome, PurgeTarget,
     PurgeType, Result, SpanHandle, Storage,
 };
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
-
-/// For so long the thread waits for the directory before it looks whether anybody still wants it.
-const ATTEMPT: Duration = Duration::from_secs(1);
+use std::thread::JoinHandle;
 
 /// A storage that begins without its directory where another process has it, made by
 /// [`DiskOptions::open_when_free`](crate::DiskOptions::open_when_free).
@@ -33,6 +30,9 @@ struct Shared {
     store: OnceLock<DiskStorage>,
     options: DiskOptions,
     state: Mutex<State>,
+    closed: Condvar,
+    /// The one that waits, from when it has begun until a close has seen it end. Locked after the state, or without it.
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,8 @@ impl WaitingStorage {
                 store,
                 options,
                 state: Mutex::default(),
+                closed: Condvar::new(),
+                thread: Mutex::default(),
             }),
         }
     }
@@ -75,11 +77,18 @@ impl WaitingStorage {
         )
     }
 
-    /// Closes the store, or no longer waits for it.
+    /// Closes the store, or no longer waits for it. Others may have the directory then. Blocks for as long as the disk takes, also
+    /// where the store is just being opened.
     pub fn close(&self) {
-        // Under the lock: the thread puts the store in place under it.
-        let mut state = self.shared.state.lock();
-        *state = State::Closed;
+        *self.shared.state.lock() = State::Closed;
+        self.shared.closed.notify_all();
+        let mut thread = self.shared.thread.lock(); // a second close waits for the first
+        if let Some(ended) = thread.take().map(JoinHandle::join)
+            && ended.is_err()
+        {
+            log::error!("the thread that waits for the directory of a store has panicked");
+        }
+        drop(thread);
         if let Some(store) = self.shared.store.get() {
             store.close();
         }
@@ -96,7 +105,10 @@ impl WaitingStorage {
             .name("forebay-wait".into())
             .spawn(move || wait(&shared));
         match started {
-            Ok(_) => *state = State::Waiting,
+            Ok(thread) => {
+                *state = State::Waiting;
+                *self.shared.thread.lock() = Some(thread);
+            }
             Err(error) => log::warn!("cannot start a thread, which the next lookup tries again: {error}"),
         }
     }
@@ -113,16 +125,24 @@ impl WaitingStorage {
 
 /// Opens the store as soon as nobody else has it, or ends where nobody waits for it any more.
 fn wait(shared: &Weak<Shared>) {
-    while let Some(options) = shared.upgrade().map(|shared| shared.options.clone()) {
-        let dir = options.dir.clone();
-        let opened = options.on_locked(OnLocked::Wait(ATTEMPT)).try_open();
+    let options = shared.upgrade().map(|shared| shared.options.clone());
+    let Some(options) = options.map(|options| options.on_locked(OnLocked::Refuse)) else {
+        return;
+    };
+    loop {
+        let opened = options.try_open();
         let Some(shared) = shared.upgrade() else { return };
         let mut state = shared.state.lock();
         match opened {
             _ if *state == State::Closed => return, // and what was opened is closed
-            Ok(None) => {}
+            Ok(None) => {
+                shared.closed.wait_for(&mut state, LOOK_AGAIN);
+                if *state == State::Closed {
+                    return;
+                }
+            }
             Ok(Some(store)) => {
-                log::info!("the store in {} is this process's now", dir.display());
+                log::info!("the store in {} is this process's now", options.dir.display());
                 // It is empty: this thread alone fills it, and there is one.
                 let _ = shared.store.set(store);
                 return;

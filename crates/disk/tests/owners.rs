@@ -11,6 +11,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const CAPACITY: u64 = 32 << 20;
@@ -160,6 +162,39 @@ async fn a_storage_that_waits_is_the_store_at_once_where_nobody_has_it() {
     assert!(refusal(options(dir.path())).contains("in use"));
     storage.close();
     drop(open(dir.path(), CAPACITY));
+}
+
+/// It came back while its thread was still taking the directory, which the next one found in use then.
+#[tokio::test]
+async fn a_storage_that_is_closed_while_it_takes_the_directory_has_let_go_of_it_then() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let owner = open(dir.path(), CAPACITY);
+    put(&owner, "a", &body(10, 1)).await.unwrap();
+    let storage = options(dir.path()).io(io.clone()).open_when_free().unwrap();
+    let (is_taking, has_taken) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (begins, ends) = (is_taking.clone(), has_taken.clone());
+    io.set_plan(move |call| {
+        if call.operation == Operation::Look
+            && call.path.ends_with("bodies")
+            && !begins.load(Ordering::SeqCst)
+        {
+            begins.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(200)); // a slow disk
+            ends.store(true, Ordering::SeqCst);
+        }
+        None
+    });
+    assert!(storage.store().is_none());
+    drop(owner);
+    let deadline = Instant::now() + LONG;
+    while !is_taking.load(Ordering::SeqCst) {
+        assert!(Instant::now() < deadline, "it never took over");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    storage.close();
+    assert!(has_taken.load(Ordering::SeqCst), "it came back too early");
+    assert_eq!(get(&open(dir.path(), CAPACITY), "a").await.unwrap(), body(10, 1));
+    assert!(storage.store().is_none());
 }
 
 /// The LOCK file named the process that had forked, which was gone.
