@@ -90,7 +90,7 @@ impl Harness for Disk {
         let stats = disk.stats();
         Gauges {
             live_writes: Some(stats.live_writes),
-            live_bytes: Some(stats.held_bytes),
+            live_bytes: Some(stats.in_flight_bytes),
             open_handlers: Some(stats.open_handlers),
             entries: Some(stats.entries),
             // A log grows until its segment is evicted; BOUND-CAPACITY looks at the files.

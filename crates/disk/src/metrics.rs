@@ -15,7 +15,7 @@ use Kind::{Counter, Gauge};
 
 type Field = (Kind, &'static str, Unit, &'static str, fn(&DiskStats) -> u64);
 
-const FIELDS: [Field; 27] = [
+const FIELDS: [Field; 28] = [
     (
         Gauge,
         "forebay_disk_entries",
@@ -70,17 +70,24 @@ const FIELDS: [Field; 27] = [
     ),
     (
         Gauge,
-        "forebay_disk_held_bytes",
+        "forebay_disk_in_flight_bytes",
         Unit::Bytes,
         "Bytes of writes in memory.",
-        |s| s.held_bytes,
+        |s| s.in_flight_bytes,
     ),
     (
         Counter,
         "forebay_disk_hits_total",
         Unit::Count,
-        "Lookups that found something.",
+        "Lookups that found an entry.",
         |s| s.hits,
+    ),
+    (
+        Counter,
+        "forebay_disk_stream_hits_total",
+        Unit::Count,
+        "Lookups that found a write in progress.",
+        |s| s.stream_hits,
     ),
     (
         Counter,

@@ -62,7 +62,7 @@ struct Held {
 
 impl Held {
     fn set(&mut self, bytes: u64) {
-        let total = &self.store.counters.held_bytes;
+        let total = &self.store.counters.in_flight_bytes;
         total.fetch_add(bytes, Ordering::Relaxed);
         total.fetch_sub(std::mem::replace(&mut self.bytes, bytes), Ordering::Relaxed);
     }
@@ -136,7 +136,7 @@ impl DiskMiss {
 
     /// Whether so many bytes more may be held.
     fn check_held(&mut self, bytes: u64) -> Result<()> {
-        let held = self.store.counters.held_bytes.load(Ordering::Relaxed);
+        let held = self.store.counters.in_flight_bytes.load(Ordering::Relaxed);
         let budget = self.store.options.in_flight_bytes;
         match self.lost.take() {
             Some(lost) if held + bytes > budget => Err(lost),
@@ -151,7 +151,7 @@ impl DiskMiss {
     }
 
     fn under_pressure(&self) -> bool {
-        self.store.counters.held_bytes.load(Ordering::Relaxed) > self.store.options.in_flight_bytes / 2
+        self.store.counters.in_flight_bytes.load(Ordering::Relaxed) > self.store.options.in_flight_bytes / 2
     }
 
     fn spill_at(&self) -> u64 {

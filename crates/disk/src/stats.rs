@@ -24,9 +24,11 @@ pub struct DiskStats {
     /// Hit handlers that are open.
     pub open_handlers: u64,
     /// Bytes of writes in progress that are held in memory.
-    pub held_bytes: u64,
-    /// Lookups that found a stored entry or a write in progress.
+    pub in_flight_bytes: u64,
+    /// Lookups that found a stored entry.
     pub hits: u64,
+    /// Lookups that found a write in progress.
+    pub stream_hits: u64,
     /// Lookups that found nothing.
     pub misses: u64,
     /// Entries admitted.
@@ -70,13 +72,13 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
             /// One number: each write looks at it.
-            pub(crate) held_bytes: AtomicU64,
+            pub(crate) in_flight_bytes: AtomicU64,
             $(pub(crate) $name: Counter),*
         }
 
         impl Counters {
             pub(crate) fn fill(&self, stats: &mut DiskStats) {
-                stats.held_bytes = self.held_bytes.load(Ordering::Relaxed);
+                stats.in_flight_bytes = self.in_flight_bytes.load(Ordering::Relaxed);
                 $(stats.$name = self.$name.get();)*
             }
         }
@@ -86,6 +88,7 @@ macro_rules! counters {
 counters!(
     open_handlers,
     hits,
+    stream_hits,
     misses,
     admitted,
     admitted_bytes,

@@ -68,6 +68,7 @@ impl DiskStorage {
     }
 
     fn live_hit(&self, write: Arc<LiveWrite<Spilled>>) -> (CacheMeta, HitHandler) {
+        self.store().counters.stream_hits.add(1);
         (
             write.meta().clone(),
             Box::new(LiveHit::new(self.store().get(), write)),
@@ -92,7 +93,10 @@ impl DiskStorage {
                 at_hand => at_hand,
             };
             match opened {
-                Ok(Some(found)) => return Some(found),
+                Ok(Some(found)) => {
+                    store.counters.hits.add(1);
+                    return Some(found);
+                }
                 Ok(None) => {} // its segment went away, and the slot with it
                 Err(Failure::Damaged(what)) => {
                     if Box::pin(store.heal(*key, slot, what)).await {
@@ -109,11 +113,10 @@ impl DiskStorage {
         None
     }
 
-    fn count<T>(&self, found: &Option<T>) {
-        let counters = &self.store().counters;
-        match found {
-            Some(_) => counters.hits.add(1),
-            None => counters.misses.add(1),
+    /// Counts that nothing was found, where nothing was.
+    fn count_miss<T>(&self, found: &Option<T>) {
+        if found.is_none() {
+            self.store().counters.misses.add(1);
         }
     }
 }
@@ -122,7 +125,7 @@ impl DiskStorage {
 impl Storage for DiskStorage {
     async fn lookup(&self, key: &CacheKey, _: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
         let found = self.find(&key.combined_bin()).await;
-        self.count(&found);
+        self.count_miss(&found);
         Ok(found)
     }
 
@@ -136,7 +139,7 @@ impl Storage for DiskStorage {
             return self.lookup(key, trace).await;
         };
         let write = self.store().live.by_tag(&key.combined_bin(), tag);
-        self.count(&write);
+        self.count_miss(&write);
         Ok(write.map(|write| self.live_hit(write)))
     }
 

@@ -161,7 +161,7 @@ impl Store {
     }
 
     fn check_state(&self) -> Result<()> {
-        let held = self.counters.held_bytes.load(Ordering::Relaxed);
+        let held = self.counters.in_flight_bytes.load(Ordering::Relaxed);
         if held >= self.options.in_flight_bytes {
             let most = self.options.in_flight_bytes;
             return Err(self.refused(format!("writes in progress hold {held} bytes of {most}")));

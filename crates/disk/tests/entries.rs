@@ -234,7 +234,10 @@ async fn writing_and_purging_returns_the_store_to_nothing() {
             .unwrap();
     }
     let stats = store.stats();
-    assert_eq!((stats.entries, stats.resident_bytes, stats.held_bytes), (0, 0, 0));
+    assert_eq!(
+        (stats.entries, stats.resident_bytes, stats.in_flight_bytes),
+        (0, 0, 0)
+    );
 }
 
 #[tokio::test]

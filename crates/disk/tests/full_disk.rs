@@ -215,7 +215,7 @@ async fn readers_get_the_whole_body_of_a_write_that_the_disk_fails_for() {
         assert!(find(&store, "a").await.is_none());
         assert_eq!(get(&store, "other").await.unwrap(), body(1_000, 1));
         let stats = store.stats();
-        assert_eq!((stats.live_writes, stats.held_bytes), (0, 0));
+        assert_eq!((stats.live_writes, stats.in_flight_bytes), (0, 0));
         until_no_body_files(dir.path()).await;
     }
 }
@@ -255,13 +255,13 @@ async fn what_is_carried_on_for_readers_alone_stays_within_the_bytes_in_flight()
             Ok(()) => taken += 50_000,
             Err(error) => break error,
         }
-        assert!(taken <= MIB && store.stats().held_bytes <= MIB as u64);
+        assert!(taken <= MIB && store.stats().in_flight_bytes <= MIB as u64);
     };
     assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
     assert!(taken > MIB / 2);
     read(&mut *follower).await.unwrap_err();
     miss.finish().await.unwrap_err();
-    assert_eq!(store.stats().held_bytes, 0);
+    assert_eq!(store.stats().in_flight_bytes, 0);
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn writes_in_progress_hold_no_more_than_twice_the_bytes_in_flight() {
             assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Refused), "{error}");
             refused += 1;
         }
-        assert!(store.stats().held_bytes <= 2 * budget);
+        assert!(store.stats().in_flight_bytes <= 2 * budget);
     }
     assert!(refused > 0 && refused < 8);
     let Err(error) = store.get_miss_handler(&key("new"), &meta("new"), &none()).await else {

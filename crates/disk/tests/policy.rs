@@ -82,7 +82,7 @@ async fn beyond_the_write_rate_readers_are_fed_and_nothing_is_stored_or_left_beh
     assert!(is_refusal(put(&store, "later", &body(10, 3)).await));
     let stats = store.stats();
     assert_eq!(
-        (stats.refused_write_rate, stats.held_bytes, stats.entries),
+        (stats.refused_write_rate, stats.in_flight_bytes, stats.entries),
         (2, 0, 1)
     );
     assert_eq!(get(&store, "fits").await.unwrap(), body(900, 1), "hits go on");

@@ -138,7 +138,7 @@ async fn what_a_write_that_was_given_up_has_left_to_a_thread_is_not_written() {
         assert!(writing.as_mut().poll(&mut context).is_pending());
     }
     drop(writes);
-    assert_eq!(store.stats().held_bytes, 0);
+    assert_eq!(store.stats().in_flight_bytes, 0);
     stall.end();
     until_no_body_files(dir.path()).await;
     assert!(stall.begun() <= THREADS_MAX, "{} writes", stall.begun());

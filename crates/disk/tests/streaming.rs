@@ -66,13 +66,13 @@ async fn memory_of_a_large_write_is_bounded_with_a_follower_that_has_read_nothin
     let (_, mut follower) = find(&store, "live").await.unwrap();
     for _ in 0..40 {
         miss.write_body(whole.clone(), false).await.unwrap();
-        assert!(store.stats().held_bytes <= 4 << 20, "{:?}", store.stats());
+        assert!(store.stats().in_flight_bytes <= 4 << 20, "{:?}", store.stats());
     }
     miss.finish().await.unwrap();
     follower.seek((10 << 20) + 5, Some((12 << 20) + 9)).unwrap();
     let twice = [&whole[5..], &whole[..], &whole[..9]].concat();
     assert_eq!(read(&mut *follower).await.unwrap(), Bytes::from(twice));
-    assert_eq!(store.stats().held_bytes, 0);
+    assert_eq!(store.stats().in_flight_bytes, 0);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_dropped_write_admits_nothing_fails_followers_and_leaves_no_file() {
         until_no_body_files(dir.path()).await;
     }
     let stats = store.stats();
-    assert_eq!((stats.live_writes, stats.held_bytes), (0, 0));
+    assert_eq!((stats.live_writes, stats.in_flight_bytes), (0, 0));
 }
 
 #[tokio::test]
@@ -132,6 +132,29 @@ async fn a_tag_finds_its_write_and_no_other() {
     assert!(by_tag("a", &[0; 8]).await.is_none());
     drop(first);
     assert!(by_tag("a", &tag).await.is_none());
+}
+
+#[tokio::test]
+async fn lookups_are_counted_by_what_they_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), 32 << 20);
+    assert!(find(&store, "a").await.is_none());
+    let miss = store
+        .get_miss_handler(&key("a"), &meta("a"), &none())
+        .await
+        .unwrap();
+    let tag = miss.streaming_write_tag().unwrap().to_vec();
+    let tagged = async |name| {
+        let (name, none) = (key(name), none());
+        let found = store.lookup_streaming_write(&name, Some(&tag), &none);
+        found.await.unwrap().is_some()
+    };
+    assert!(!tagged("b").await);
+    assert!(find(&store, "a").await.is_some() && tagged("a").await);
+    miss.finish().await.unwrap();
+    assert!(find(&store, "a").await.is_some());
+    let stats = store.stats();
+    assert_eq!((stats.misses, stats.stream_hits, stats.hits), (2, 2, 1));
 }
 
 #[tokio::test]
@@ -286,7 +309,7 @@ async fn many_tasks_at_once_in_a_small_store_read_whole_bodies_of_one_generation
         (0, 0, 0)
     );
     assert_eq!(
-        (stats.open_handlers, stats.held_bytes, stats.live_writes),
+        (stats.open_handlers, stats.in_flight_bytes, stats.live_writes),
         (0, 0, 0)
     );
     drop(store);

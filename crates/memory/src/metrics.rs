@@ -18,7 +18,7 @@ const FIELDS: [Field; 13] = [
     ("forebay_memory_stream_hits_total", Unit::Count, "Lookups that found a write in progress.", |s| s.stream_hits),
     ("forebay_memory_misses_total", Unit::Count, "Lookups that found nothing.", |s| s.misses),
     ("forebay_memory_admitted_total", Unit::Count, "Entries admitted.", |s| s.admitted),
-    ("forebay_memory_evicted_total", Unit::Count, "Entries evicted.", |s| s.evicted),
+    ("forebay_memory_evicted_entries_total", Unit::Count, "Entries evicted.", |s| s.evicted_entries),
     ("forebay_memory_evicted_bytes_total", Unit::Bytes, "Bytes of entries evicted.", |s| s.evicted_bytes),
     ("forebay_memory_refused_total", Unit::Count, "Writes refused.", |s| s.refused),
 ];

@@ -19,7 +19,7 @@ pub struct MemoryStats {
     pub capacity_bytes: u64,
     /// Writes in progress.
     pub live_writes: u64,
-    /// What writes in progress hold, in bytes.
+    /// Bytes of writes in progress.
     pub in_flight_bytes: u64,
     /// Hit handlers that are open.
     pub open_handlers: u64,
@@ -32,7 +32,7 @@ pub struct MemoryStats {
     /// Entries admitted.
     pub admitted: u64,
     /// Entries evicted to make room.
-    pub evicted: u64,
+    pub evicted_entries: u64,
     /// What the evicted ones occupied, in bytes.
     pub evicted_bytes: u64,
     /// Writes refused: too large, or too much in flight.
@@ -47,7 +47,7 @@ pub(crate) struct Counters {
     pub(crate) stream_hits: Counter,
     pub(crate) misses: Counter,
     pub(crate) admitted: Counter,
-    pub(crate) evicted: Counter,
+    pub(crate) evicted_entries: Counter,
     pub(crate) evicted_bytes: Counter,
     pub(crate) refused: Counter,
 }
@@ -65,7 +65,7 @@ impl Lifecycle<HashBinary, Entry> for CountEvictions {
             *replaced = None;
             return;
         }
-        self.0.evicted.add(1);
+        self.0.evicted_entries.add(1);
         self.0.evicted_bytes.add(entry.weight_bytes() as u64);
     }
 }

@@ -94,7 +94,7 @@ impl MemoryStorage {
             stream_hits: counters.stream_hits.get(),
             misses: counters.misses.get(),
             admitted: counters.admitted.get(),
-            evicted: counters.evicted.get(),
+            evicted_entries: counters.evicted_entries.get(),
             evicted_bytes: counters.evicted_bytes.get(),
             refused: counters.refused.get(),
         }
@@ -210,8 +210,13 @@ impl Storage for MemoryStorage {
         let Some(tag) = streaming_write_tag else {
             return self.lookup(key, trace).await;
         };
-        let write = self.shared.writes.by_tag(&key.combined_bin(), tag);
-        Ok(write.map(|write| self.stream_hit(write)))
+        match self.shared.writes.by_tag(&key.combined_bin(), tag) {
+            Some(write) => Ok(Some(self.stream_hit(write))),
+            None => {
+                self.shared.counters.misses.add(1);
+                Ok(None)
+            }
+        }
     }
 
     async fn get_miss_handler(

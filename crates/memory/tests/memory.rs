@@ -188,7 +188,10 @@ async fn what_the_storage_says_it_holds_is_close_to_what_the_bodies_and_metas_ar
     }
     let stats = storage.stats();
     assert_eq!(stats.resident_bytes, admitted_bytes);
-    assert_eq!((stats.entries, stats.admitted, stats.evicted), (1000, 1000, 0));
+    assert_eq!(
+        (stats.entries, stats.admitted, stats.evicted_entries),
+        (1000, 1000, 0)
+    );
     let beside_body = stats.resident_bytes / 1000 - 1024;
     assert!(
         (140..=300).contains(&beside_body),
@@ -207,7 +210,7 @@ async fn what_was_admitted_is_there_or_counted_as_evicted() {
     let stats = storage.stats();
     assert_eq!(stats.admitted, 100);
     assert!((8..=16).contains(&stats.entries), "{stats:?}");
-    assert_eq!(stats.evicted, 100 - stats.entries);
+    assert_eq!(stats.evicted_entries, 100 - stats.entries);
 }
 
 #[tokio::test]
@@ -218,7 +221,7 @@ async fn what_is_replaced_is_not_counted_as_evicted() {
     }
     let stats = storage.stats();
     assert_eq!((stats.entries, stats.admitted), (1, 3));
-    assert_eq!((stats.evicted, stats.evicted_bytes), (0, 0));
+    assert_eq!((stats.evicted_entries, stats.evicted_bytes), (0, 0));
 }
 
 /// Among the evicted keys that it remembers there must be room for those of a new working set.
@@ -272,7 +275,7 @@ async fn what_is_found_again_comes_in_one_piece_up_to_a_mebibyte() {
             assert!(read.concat() == chunks.concat());
         }
         assert!(storage.stats().resident_bytes <= resident_bytes);
-        assert_eq!((storage.stats().entries, storage.stats().evicted), (1, 0));
+        assert_eq!((storage.stats().entries, storage.stats().evicted_entries), (1, 0));
         // It can still be refreshed and purged.
         assert!(
             storage
@@ -280,7 +283,7 @@ async fn what_is_found_again_comes_in_one_piece_up_to_a_mebibyte() {
                 .await
                 .unwrap()
         );
-        assert_eq!(storage.stats().evicted, 0, "an update evicts nothing");
+        assert_eq!(storage.stats().evicted_entries, 0, "an update evicts nothing");
         let compact = key(1).to_compact();
         let purged = storage
             .purge(&compact, PurgeType::Invalidation, &SpanHandle::none())
@@ -327,13 +330,20 @@ async fn lookups_and_open_handlers_are_counted() {
     let trace = SpanHandle::none();
     assert!(storage.lookup(&key(1), &trace).await.unwrap().is_none());
     let miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
-    let follower = storage.lookup(&key(1), &trace).await.unwrap();
+    let tag = miss.streaming_write_tag().unwrap().to_vec();
+    let tagged = async |name| {
+        let name = key(name);
+        let found = storage.lookup_streaming_write(&name, Some(&tag), &trace);
+        found.await.unwrap()
+    };
+    assert!(tagged(2).await.is_none());
+    let followers = (storage.lookup(&key(1), &trace).await.unwrap(), tagged(1).await);
     miss.finish().await.unwrap();
     let hit = storage.lookup(&key(1), &trace).await.unwrap();
     let stats = storage.stats();
-    assert_eq!((stats.misses, stats.stream_hits, stats.hits), (1, 1, 1));
-    assert_eq!(stats.open_handlers, 2);
-    drop((follower, hit));
+    assert_eq!((stats.misses, stats.stream_hits, stats.hits), (2, 2, 1));
+    assert_eq!(stats.open_handlers, 3);
+    drop((followers, hit));
     assert_eq!(storage.stats().open_handlers, 0);
 }
 

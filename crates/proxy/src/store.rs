@@ -103,7 +103,7 @@ impl Store {
                     resident_bytes: stats.resident_bytes,
                     capacity_bytes: stats.capacity_bytes,
                     entries: stats.entries,
-                    evictions: stats.evicted,
+                    evictions: stats.evicted_entries,
                     refused: stats.refused,
                     open_handlers: stats.open_handlers + stats.live_writes,
                     ..StoreStats::default() // memory does not fail
