@@ -32,7 +32,8 @@ pub enum ErrorKind {
     /// The medium failed (an I/O error, a full disk). Nothing of the entry is visible; other entries go on being
     /// served. Trying again may help once the medium recovers.
     StorageFailed,
-    /// The caller broke the protocol, for instance by a write after `eof`. Nothing changed.
+    /// The caller broke the protocol, for instance by a write after `eof`, or asked for a storage that cannot be. Nothing
+    /// changed.
     Misuse,
 }
 

@@ -191,8 +191,8 @@ impl DiskOptions {
     /// thread.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] if the capacity is too small, or if the directory is in use, is not a store's, or is of
-    /// another version; nothing in it was changed then. [`ErrorKind::StorageFailed`] if the disk fails.
+    /// [`ErrorKind::Misuse`] for a capacity below 1 MiB. [`ErrorKind::Refused`] if the directory is in use, is not a store's,
+    /// or is of another version. Nothing in it was changed then. [`ErrorKind::StorageFailed`] if the disk fails.
     pub fn open(self) -> Result<DiskStorage> {
         match self.try_open()? {
             Some(store) => Ok(store),
@@ -214,7 +214,7 @@ impl DiskOptions {
     pub(crate) fn try_open(&self) -> Result<Option<DiskStorage>> {
         if self.capacity_bytes < CAPACITY_BYTES_MIN {
             let capacity = self.capacity_bytes;
-            return Err(ErrorKind::Refused.error(format!(
+            return Err(ErrorKind::Misuse.error(format!(
                 "a disk store of {capacity} bytes; give it at least {CAPACITY_BYTES_MIN}"
             )));
         }

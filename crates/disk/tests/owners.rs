@@ -316,6 +316,21 @@ async fn a_file_in_the_place_of_a_directory_and_the_reverse_are_refused_by_their
     }
 }
 
+#[test]
+fn a_capacity_that_is_too_small_is_a_mistake_of_the_caller_and_nothing_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let too_small = || DiskOptions::new(dir.path().join("store")).capacity_bytes((1 << 20) - 1);
+    let errors = [
+        too_small().open().map(drop).unwrap_err(),
+        too_small().open_when_free().map(drop).unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Misuse), "{error}");
+        assert!(error.to_string().contains("give it at least 1048576"), "{error}");
+    }
+    assert!(!dir.path().join("store").exists());
+}
+
 /// Permissions do not bind the superuser, whom tests may run as; so the file system says no by itself.
 #[tokio::test]
 async fn what_may_not_be_read_or_written_is_named_and_nothing_is_changed() {

@@ -393,6 +393,7 @@ fn unusable_limits_are_named() {
         ),
     ] {
         let error = options.build().map(|_| ()).unwrap_err();
+        assert_eq!(ErrorKind::of(&error), Some(ErrorKind::Misuse), "{error}");
         assert!(error.to_string().contains(named), "{error}");
     }
     let smallest = MemoryOptions::new(64 << 10).max_object_bytes(32 << 10);
