@@ -20,8 +20,8 @@ use pingora_cache::key::HashBinary;
 use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
 use pingora_cache::predictor::CacheablePredictor;
 use pingora_cache::{
-    CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, HitHandler, NoCacheReason, RespCacheable,
-    Storage,
+    CacheKey, CacheMeta, CacheOptionOverrides, CachePhase, ForcedFreshness, HitHandler, NoCacheReason,
+    RespCacheable, Storage,
 };
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, Result};
@@ -282,13 +282,21 @@ impl ProxyHttp for CachingProxy {
         response: &ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<RespCacheable> {
-        Ok(storing::decide(
+        let decision = storing::decide(
             session.req_header(),
             response,
             exchange,
             &self.settings,
             self.config.max_object_bytes,
-        ))
+        );
+        let is_refused = matches!(decision, RespCacheable::Uncacheable(_));
+        if is_refused && storing::supersedes(response, exchange) && session.cache.phase() == CachePhase::Stale
+        {
+            session
+                .cache
+                .spawn_async_purge("the origin has something else, which is not stored");
+        }
+        Ok(decision)
     }
 
     fn cache_vary_filter(

@@ -9,8 +9,9 @@ use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable, VarianceBuilder};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
+use crate::policy::freshness::{self, Refusal};
 use crate::policy::vary::{self, Vary};
-use crate::policy::{fields, freshness};
+use crate::policy::{fields, stale};
 
 /// Requests that need the origin itself: upgrades, preconditions that only it can evaluate, and bodies, which are no
 /// part of the key.
@@ -71,6 +72,13 @@ pub(super) fn decide(
         meta.set_epoch_override(epoch);
     }
     RespCacheable::Cacheable(meta)
+}
+
+/// Whether a response that is refused shows that what is stored is not what the origin has any more. What an authorized client
+/// gets for itself does not, nor does a 304.
+pub(super) fn supersedes(response: &ResponseHeader, exchange: &Exchange) -> bool {
+    let is_for_one = exchange.refusal == Some(Refusal::Authorization.as_str());
+    exchange.refreshed.is_none() && !is_for_one && stale::is_superseded_by(response.status)
 }
 
 /// Whether the body ends where the origin closes the connection, as it also does when the origin dies: a whole body and
