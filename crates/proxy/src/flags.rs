@@ -9,6 +9,7 @@ use clap::Parser;
 use ipnet::IpNet;
 
 use crate::origin::Origin;
+use crate::purge;
 
 /// A caching reverse proxy: HTTP caching by RFC 9111 in front of one origin.
 ///
@@ -68,9 +69,10 @@ pub struct Flags {
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
 
-    /// Take PURGE from this address or network too, not from loopback alone; may be repeated
-    #[arg(long, value_name = "CIDR", value_parser = network)]
-    pub allow_purge_from: Vec<IpNet>,
+    /// Take PURGE from these addresses and networks alone, or from `none`; may be repeated, or a list with commas (default:
+    /// 127.0.0.0/8,::1, without what a proxy passes on: Forwarded, Via, X-Forwarded-* or X-Real-IP)
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub allow_purge_from: Vec<String>,
 
     /// For how long an outdated entry may stand in for an origin that cannot be reached, unless its response said
     /// otherwise
@@ -125,8 +127,8 @@ pub struct Config {
     pub max_object_bytes: usize,
     /// Worker threads.
     pub threads: usize,
-    /// From where PURGE is taken besides loopback.
-    pub purge_networks: Vec<IpNet>,
+    /// From where PURGE is taken.
+    pub purge_access: purge::Access,
     /// [`crate::policy::freshness::Settings::stale_if_unreachable_secs`]
     pub stale_if_unreachable_secs: u32,
     /// The limit for opening a connection to the origin.
@@ -227,7 +229,7 @@ impl Flags {
             store,
             max_object_bytes: as_size(max_object_bytes),
             threads,
-            purge_networks: self.allow_purge_from,
+            purge_access: purge_access(&self.allow_purge_from)?,
             stale_if_unreachable_secs: self.stale_if_unreachable,
             connect_timeout: Duration::from_secs(self.connect_timeout),
             read_timeout: Duration::from_secs(self.read_timeout),
@@ -253,11 +255,22 @@ fn as_size(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
+fn purge_access(list: &[String]) -> Result<purge::Access, String> {
+    match list {
+        [] => Ok(purge::Access::ThisMachine),
+        [none] if none == "none" => Ok(purge::Access::Networks(Vec::new())),
+        list => {
+            let networks = list.iter().map(|text| network(text.trim()));
+            networks.collect::<Result<_, _>>().map(purge::Access::Networks)
+        }
+    }
+}
+
 fn network(text: &str) -> Result<IpNet, String> {
     let host = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse()
-        .or_else(|_| host())
-        .map_err(|_| "neither an address nor a network such as 10.0.0.0/8".into())
+    text.parse().or_else(|_| host()).map_err(|_| {
+        format!("--allow-purge-from {text}: neither an address nor a network such as 10.0.0.0/8")
+    })
 }
 
 #[cfg(test)]
@@ -284,8 +297,6 @@ mod tests {
         let config = check(&["--memory-capacity", "2GiB", "--max-object-size", "1MiB"]).unwrap();
         assert_eq!((config.store.dir, config.store.capacity_bytes), (None, 2 << 30));
         assert_eq!(config.max_object_bytes, 1 << 20);
-        let config = check(&["--allow-purge-from", "10.0.0.0/8", "--allow-purge-from", "::1"]).unwrap();
-        assert_eq!(config.purge_networks.len(), 2);
         let on_disk = ["--cache-dir", "/tmp/x", "--disk-capacity", "500MB"];
         let config = check(&on_disk).unwrap();
         assert_eq!(
@@ -295,6 +306,20 @@ mod tests {
         assert_eq!(config.store.memory_tier_bytes, 64 << 20);
         let config = check(&[&on_disk[..], &["--memory-capacity", "0"]].concat()).unwrap();
         assert_eq!(config.store.memory_tier_bytes, 0);
+    }
+
+    #[test]
+    fn networks_that_may_purge_replace_the_default() {
+        let networks = |args: &[&str]| match check(args).unwrap().purge_access {
+            purge::Access::ThisMachine => None,
+            purge::Access::Networks(networks) => Some(networks.len()),
+        };
+        assert_eq!(networks(&[]), None);
+        assert_eq!(networks(&["--allow-purge-from", "none"]), Some(0));
+        assert_eq!(networks(&["--allow-purge-from", "127.0.0.0/8,::1"]), Some(2));
+        let repeated = ["--allow-purge-from", "10.0.0.0/8", "--allow-purge-from", "::1"];
+        assert_eq!(networks(&repeated), Some(2));
+        assert!(check(&["--allow-purge-from", "none,::1"]).is_err());
     }
 
     #[test]

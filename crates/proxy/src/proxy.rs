@@ -2,6 +2,7 @@
 
 mod access_log;
 mod answer;
+mod arrival;
 mod exchange;
 mod failure;
 mod interim;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 use pingora_cache::key::HashBinary;
 use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
 use pingora_cache::predictor::CacheablePredictor;
@@ -76,26 +77,6 @@ impl CachingProxy {
         }
     }
 
-    /// What is answered before anything is looked up or forwarded.
-    fn refusal(&self, session: &Session) -> Option<(StatusCode, &'static str)> {
-        let request = session.req_header();
-        let hosts = request.headers.get_all(http::header::HOST).iter().count();
-        // RFC 9112, 3.2: exactly one, except that HTTP/1.0 may have none.
-        if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
-            return Some((StatusCode::BAD_REQUEST, "no-single-host"));
-        }
-        if request.method == Method::CONNECT {
-            return Some((StatusCode::METHOD_NOT_ALLOWED, "no-tunnels"));
-        }
-        let client = session
-            .client_addr()
-            .and_then(|address| address.as_inet())
-            .map(|a| a.ip());
-        let may_purge = purge::is_allowed(client, &self.config.purge_networks);
-        (purge::is_purge(&request.method) && !may_purge)
-            .then_some((StatusCode::FORBIDDEN, "purge-not-allowed"))
-    }
-
     fn target(&self, request: &RequestHeader) -> Target {
         let default_host = &self.config.origin.authority;
         Target::of(&request.uri, request.raw_path(), &request.headers, default_host)
@@ -111,30 +92,17 @@ impl ProxyHttp for CachingProxy {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let request = session.req_header();
-        let version = request.version;
         // A background revalidation asks for itself: what its client demanded does not bind it.
         exchange.is_background = session.as_downstream().is_subrequest();
         if !exchange.is_background {
-            exchange.demands = Directives::of_request(&request.headers);
+            exchange.demands = Directives::of_request(&session.req_header().headers);
         }
-        let downstream = session.as_downstream_mut();
-        downstream.set_read_timeout(Some(self.config.client_timeout));
-        downstream.set_write_timeout(Some(self.config.client_timeout));
-        if downstream.get_keepalive().is_some() {
-            // Without it, for ever.
-            downstream.set_keepalive(Some(self.config.client_timeout.as_secs()));
-        }
-        // Without it, pingora resets the connection of a client that has its whole response and sends its next request while
-        // the fill behind that response is still being finished.
-        downstream.set_pipelining_enabled(true);
-        if version < Version::HTTP_11 {
-            downstream.set_ignore_info_resp(true); // HTTP/1.0 knows no interim responses
-        }
-        match self.refusal(session) {
+        arrival::set_limits(session, &self.config);
+        match arrival::refusal(session, &self.config) {
             None => Ok(false),
-            Some((status, detail)) => {
-                answer::send(session, status, exchange.own_answer(detail)).await?;
+            Some(refusal) => {
+                let label = exchange.own_answer(refusal.detail);
+                answer::send(session, refusal.status, refusal.says, label).await?;
                 Ok(true)
             }
         }
@@ -217,6 +185,7 @@ impl ProxyHttp for CachingProxy {
             answer::send(
                 session,
                 StatusCode::GATEWAY_TIMEOUT,
+                "",
                 exchange.own_answer("only-if-cached"),
             )
             .await?;
@@ -349,7 +318,7 @@ impl ProxyHttp for CachingProxy {
         let code = failure::status(e, exchange);
         if code > 0 {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            if let Err(e) = answer::send(session, status, exchange.failed_answer()).await {
+            if let Err(e) = answer::send(session, status, "", exchange.failed_answer()).await {
                 log::debug!("the client did not take the error response: {e}");
             }
         }

@@ -69,9 +69,17 @@ pub(super) fn label(response: &mut ResponseHeader, label: HeaderValue) -> Result
     Ok(())
 }
 
-/// Sends an answer of the proxy's own and ends the connection after it.
-pub(super) async fn send(session: &mut Session, status: StatusCode, cache_status: HeaderValue) -> Result<()> {
-    let body = format!("{status}\n");
+/// Sends an answer of the proxy's own, with what there is to say beside the status, and ends the connection after it.
+pub(super) async fn send(
+    session: &mut Session,
+    status: StatusCode,
+    says: &str,
+    cache_status: HeaderValue,
+) -> Result<()> {
+    let body = match says {
+        "" => format!("{status}\n"),
+        says => format!("{status}: {says}\n"),
+    };
     let mut response = ResponseHeader::build(status, Some(5))?;
     response.insert_header(DATE, httpdate::fmt_http_date(SystemTime::now()))?;
     response.insert_header(CONTENT_TYPE, "text/plain; charset=utf-8")?;

@@ -7,6 +7,7 @@ mod freshness;
 mod hammer;
 mod odd;
 mod operation;
+mod purging;
 mod requests;
 mod storing;
 mod streaming;

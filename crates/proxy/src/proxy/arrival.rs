@@ -1,0 +1,74 @@
+//! What becomes of a request as it arrives: how long its client may be silent, and what is refused before anything else.
+
+use http::{Method, StatusCode, Version};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use crate::flags::Config;
+use crate::purge;
+
+/// An answer of the proxy's own, instead of the origin's.
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// For `Cache-Status`.
+    pub(super) detail: &'static str,
+    /// For whoever reads the answer; may be empty.
+    pub(super) says: &'static str,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, detail: &'static str) -> Self {
+        Self {
+            status,
+            detail,
+            says: "",
+        }
+    }
+}
+
+/// Sets what holds for the client's connection from this request on.
+pub(super) fn set_limits(session: &mut Session, config: &Config) {
+    let version = session.req_header().version;
+    let downstream = session.as_downstream_mut();
+    downstream.set_read_timeout(Some(config.client_timeout));
+    downstream.set_write_timeout(Some(config.client_timeout));
+    if downstream.get_keepalive().is_some() {
+        // Without it, for ever.
+        downstream.set_keepalive(Some(config.client_timeout.as_secs()));
+    }
+    // Without it, pingora resets the connection of a client that has its whole response and sends its next request while
+    // the fill behind that response is still being finished.
+    downstream.set_pipelining_enabled(true);
+    if version < Version::HTTP_11 {
+        downstream.set_ignore_info_resp(true); // HTTP/1.0 knows no interim responses
+    }
+}
+
+/// What is answered before anything is looked up or forwarded.
+pub(super) fn refusal(session: &Session, config: &Config) -> Option<Refusal> {
+    let request = session.req_header();
+    if !names_one_host(request) {
+        return Some(Refusal::new(StatusCode::BAD_REQUEST, "no-single-host"));
+    }
+    if request.method == Method::CONNECT {
+        return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "no-tunnels"));
+    }
+    if !purge::is_purge(&request.method) {
+        return None;
+    }
+    let client = session.client_addr().and_then(|address| address.as_inet());
+    let judged = config
+        .purge_access
+        .judge(client.map(|address| address.ip()), &request.headers);
+    judged.err().map(|denied| Refusal {
+        status: StatusCode::FORBIDDEN,
+        detail: denied.as_str(),
+        says: denied.advice(),
+    })
+}
+
+/// RFC 9112, 3.2: exactly one, except that HTTP/1.0 may have none.
+fn names_one_host(request: &RequestHeader) -> bool {
+    let hosts = request.headers.get_all(http::header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version < Version::HTTP_11)
+}
