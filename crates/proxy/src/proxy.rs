@@ -92,6 +92,7 @@ impl ProxyHttp for CachingProxy {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        arrival::strip(session.req_header_mut());
         // A background revalidation asks for itself: what its client demanded does not bind it.
         exchange.is_background = session.as_downstream().is_subrequest();
         if !exchange.is_background {

@@ -1,10 +1,11 @@
-//! What becomes of a request as it arrives: how long its client may be silent, and what is refused before anything else.
+//! Brings a request, as it arrives, into the form in which it is keyed and forwarded, or refuses it.
 
 use http::{Method, StatusCode, Version};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use crate::flags::Config;
+use crate::policy::fields;
 use crate::purge;
 
 /// An answer of the proxy's own, instead of the origin's.
@@ -65,6 +66,13 @@ pub(super) fn refusal(session: &Session, config: &Config) -> Option<Refusal> {
         detail: denied.as_str(),
         says: denied.advice(),
     })
+}
+
+/// Takes away what the origin will not see either, so that nothing is decided by it.
+pub(super) fn strip(request: &mut RequestHeader) {
+    for name in fields::nominated(&request.headers) {
+        request.remove_header(&name);
+    }
 }
 
 /// RFC 9112, 3.2: exactly one, except that HTTP/1.0 may have none.

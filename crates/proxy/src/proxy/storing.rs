@@ -112,7 +112,8 @@ pub(super) fn variance(meta: &CacheMeta, request: &RequestHeader) -> Option<Hash
         return None;
     };
     let mut variance = VarianceBuilder::new();
-    for name in &names {
+    // The origin does not see the others, so that they selected nothing.
+    for name in names.iter().filter(|name| !fields::is_hop_by_hop(name)) {
         variance.add_owned_value(name.as_str(), vary::selecting_value(&request.headers, name));
     }
     variance.finalize()
@@ -219,6 +220,9 @@ mod tests {
             of(&[("Accept-Encoding", "br")])
         );
         assert_ne!(of(&[("Accept-Encoding", "")]), of(&[]));
+        let of_one_hop = [lines[0], lines[1], ("Vary", "TE")];
+        let meta = stored(&response(200, &of_one_hop), exchange).unwrap();
+        assert_eq!(variance(&meta, &get(&[("TE", "a")])), variance(&meta, &get(&[])));
         let plain = stored(&response(200, &lines[..2]), exchange).unwrap();
         assert_eq!(variance(&plain, &get(&[])), None);
     }

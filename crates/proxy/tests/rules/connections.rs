@@ -7,19 +7,9 @@ use std::time::Duration;
 use forebay_demo::proxy::{Proxy, Settings};
 use forebay_demo::stage::Stage;
 
-use crate::{say, stage};
+use crate::{raw, say, stage};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\n";
-
-/// All that comes back for these bytes until the proxy closes the connection.
-fn raw(stage: &Stage, request: &str) -> String {
-    let mut stream = TcpStream::connect(stage.proxy.listen()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
 
 /// Pingora left such a connection without a second answer: a client that has its whole response may send its next
 /// request before the fill behind the response is finished.

@@ -1,5 +1,6 @@
 //! What HTTP asks of a shared cache (RFC 9111, 9213, 5861), over real sockets: one test for a rule.
 
+mod arrival;
 mod conditions;
 mod connections;
 mod failing;
@@ -12,7 +13,10 @@ mod requests;
 mod storing;
 mod streaming;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use forebay_demo::message::response;
 use forebay_demo::proxy::Store;
@@ -43,6 +47,16 @@ fn get(stage: &Stage, path: &str) -> Fetched {
 
 fn get_with(stage: &Stage, path: &str, name: &str, value: &str) -> Fetched {
     stage.fetch("GET", path, &[(name, value)]).unwrap()
+}
+
+/// All that comes back for these bytes until the proxy closes the connection.
+fn raw(stage: &Stage, request: &str) -> String {
+    let mut stream = TcpStream::connect(stage.proxy.listen()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// What is seen by a reader: what the cache said, and the body.
