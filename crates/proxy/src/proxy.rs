@@ -79,7 +79,7 @@ impl CachingProxy {
 
     fn target(&self, request: &RequestHeader) -> Target {
         let default_host = &self.config.origin.authority;
-        Target::of(&request.uri, request.raw_path(), &request.headers, default_host)
+        Target::of(request.raw_path(), &request.headers, default_host)
     }
 }
 
@@ -99,7 +99,11 @@ impl ProxyHttp for CachingProxy {
             exchange.demands = Directives::of_request(&session.req_header().headers);
         }
         arrival::set_limits(session, &self.config);
-        match arrival::refusal(session, &self.config) {
+        let refusal = match arrival::refusal(session, &self.config) {
+            None => arrival::aim(session.req_header_mut())?,
+            refusal => refusal,
+        };
+        match refusal {
             None => Ok(false),
             Some(refusal) => {
                 let label = exchange.own_answer(refusal.detail);

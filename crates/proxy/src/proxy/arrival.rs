@@ -1,7 +1,10 @@
 //! Brings a request, as it arrives, into the form in which it is keyed and forwarded, or refuses it.
 
+use http::header::{HOST, HeaderValue};
 use http::{Method, StatusCode, Version};
+use pingora_error::Result;
 use pingora_http::RequestHeader;
+use pingora_http::authority::{RawTargetAuthority, raw_target_authority};
 use pingora_proxy::Session;
 
 use crate::flags::Config;
@@ -75,8 +78,43 @@ pub(super) fn strip(request: &mut RequestHeader) {
     }
 }
 
+/// Has a request that names its host in its target ask for a path of that host, as most do (RFC 9112, 3.2.2): one key, and one
+/// form to forward.
+pub(super) fn aim(request: &mut RequestHeader) -> Result<Option<Refusal>> {
+    let target = request.raw_path();
+    let is_options = request.method == Method::OPTIONS;
+    if target.first() == Some(&b'/') || (is_options && target == b"*") {
+        return Ok(None);
+    }
+    let RawTargetAuthority::Absolute {
+        scheme,
+        authority,
+        path_and_query,
+    } = raw_target_authority(target)
+    else {
+        return Ok(Some(Refusal::new(StatusCode::BAD_REQUEST, "no-target")));
+    };
+    if !scheme.eq_ignore_ascii_case(b"http") {
+        return Ok(Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "not-http")));
+    }
+    let path = match path_and_query.first() {
+        None if is_options => b"*".to_vec(),
+        Some(b'/') => path_and_query.to_vec(),
+        None | Some(_) => [b"/", path_and_query].concat(),
+    };
+    // One that is there is the same: pingora refuses any other.
+    if !request.headers.contains_key(HOST) {
+        let Ok(host) = HeaderValue::from_bytes(authority) else {
+            return Ok(Some(Refusal::new(StatusCode::BAD_REQUEST, "no-single-host")));
+        };
+        request.insert_header(HOST, host)?;
+    }
+    request.set_raw_path(&path).map_err(|e| e.into_down())?;
+    Ok(None)
+}
+
 /// RFC 9112, 3.2: exactly one, except that HTTP/1.0 may have none.
 fn names_one_host(request: &RequestHeader) -> bool {
-    let hosts = request.headers.get_all(http::header::HOST).iter().count();
+    let hosts = request.headers.get_all(HOST).iter().count();
     hosts == 1 || (hosts == 0 && request.version < Version::HTTP_11)
 }

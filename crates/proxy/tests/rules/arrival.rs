@@ -1,5 +1,7 @@
 //! Requests in forms of which one means another: what is keyed is what the origin is asked for.
 
+use forebay_demo::stage::Stage;
+
 use crate::{get_with, of, raw, say, seen, stage};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\n";
@@ -31,5 +33,85 @@ fn a_request_whose_connection_names_its_host_is_refused() {
         "GET /x HTTP/1.1\r\nHost: a\r\nConnection: Host, close\r\n\r\n",
     );
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert_eq!(stage.origin.asked("/x"), 0);
+}
+
+/// What comes back for a request line and header lines on a connection of its own.
+fn ask(stage: &Stage, line: &str, fields: &str) -> String {
+    raw(stage, &format!("{line}\r\n{fields}Connection: close\r\n\r\n")).to_ascii_lowercase()
+}
+
+fn is_hit(answer: &str) -> bool {
+    answer.contains("cache-status: forebay; hit")
+}
+
+/// Each form had a key of its own, so that a purge or a POST by one left what was stored by the other.
+#[test]
+fn a_target_that_names_its_host_is_the_same_as_its_path() {
+    let stage = stage();
+    let (plain, absolute) = ("GET /x HTTP/1.1", "GET http://a.ex/x HTTP/1.1");
+    let host = "Host: a.ex\r\n";
+    let miss = |line: &str, body: &str| {
+        say(&stage, "/x", FRESH, body);
+        let answer = ask(&stage, line, host);
+        assert!(!is_hit(&answer) && answer.ends_with(body), "{line}: {answer}");
+        assert_eq!(
+            stage.origin.last_request("/x").unwrap().fields.get("host"),
+            Some("a.ex")
+        );
+    };
+    miss(absolute, "one");
+    for line in [plain, absolute, "GET http://a.ex/x HTTP/1.0"] {
+        assert!(is_hit(&ask(&stage, line, host)), "{line}");
+    }
+    assert!(is_hit(&ask(&stage, "GET http://a.ex/x HTTP/1.0", "")));
+    let purged = ask(&stage, "PURGE http://a.ex/x HTTP/1.1", host);
+    assert!(purged.starts_with("http/1.1 200"), "{purged}");
+    miss(plain, "two");
+    say(&stage, "/x", "", "posted");
+    ask(
+        &stage,
+        "POST http://a.ex/x HTTP/1.1",
+        &format!("{host}Content-Length: 0\r\n"),
+    );
+    miss(plain, "three");
+    assert!(is_hit(&ask(&stage, absolute, host)));
+}
+
+#[test]
+fn a_target_that_names_its_host_and_no_path_is_the_root() {
+    let stage = stage();
+    for (line, path) in [
+        ("GET http://a.ex HTTP/1.1", "/"),
+        ("GET http://a.ex?q HTTP/1.1", "/?q"),
+        ("OPTIONS http://a.ex HTTP/1.1", "*"),
+        ("OPTIONS * HTTP/1.1", "*"),
+    ] {
+        say(&stage, path, FRESH, path);
+        let answer = ask(&stage, line, "Host: a.ex\r\n");
+        assert!(
+            answer.starts_with("http/1.1 200") && answer.ends_with(path),
+            "{line}: {answer}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_target_on_this_host_is_refused() {
+    let stage = stage();
+    for (line, status) in [
+        ("GET https://a.ex/x HTTP/1.1", 421),
+        ("GET x HTTP/1.1", 400),
+        ("GET * HTTP/1.1", 400),
+        ("GET mailto:a HTTP/1.1", 400),
+        ("GET http://b.ex/x HTTP/1.1", 400),
+        ("GET http:/x HTTP/1.1", 400),
+    ] {
+        let answer = ask(&stage, line, "Host: a.ex\r\n");
+        assert!(
+            answer.starts_with(&format!("http/1.1 {status}")),
+            "{line}: {answer}"
+        );
+    }
     assert_eq!(stage.origin.asked("/x"), 0);
 }
