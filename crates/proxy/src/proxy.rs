@@ -221,11 +221,11 @@ impl ProxyHttp for CachingProxy {
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        upstream::prepare(request, exchange, &self.config.origin)
+        upstream::prepare(request, exchange, &self.target(session.req_header()))
     }
 
     async fn upstream_response_filter(

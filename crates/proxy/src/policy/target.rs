@@ -44,11 +44,7 @@ impl Target {
         let host = headers
             .get(HOST)
             .map(|host| String::from_utf8_lossy(host.as_bytes()));
-        let host = host
-            .as_deref()
-            .filter(|host| !host.is_empty())
-            .unwrap_or(default_host);
-        Self::new(host, path_and_query)
+        Self::new(host.as_deref().unwrap_or(default_host), path_and_query)
     }
 
     /// The bytes that key this target's entries. Its parts are divided by line feeds, which none of them can contain,
@@ -71,6 +67,13 @@ impl Target {
             .next()
             .unwrap_or_default()
     }
+}
+
+/// Whether this is what a `Host` may say (RFC 3986, section 3.2): an IP address or a name, and a port. One that says nothing is
+/// for requests that concern no host, of which a cache knows none.
+pub fn is_host(value: &[u8]) -> bool {
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
+    value.first().is_some_and(|b| *b != b':') && value.iter().all(fits)
 }
 
 impl fmt::Display for Target {
@@ -110,6 +113,26 @@ mod tests {
     fn bytes_that_are_no_text_make_different_keys() {
         let key = |raw| Target::of(raw, &HeaderMap::new(), "origin").key();
         assert_ne!(key(b"/\xfe"), key(b"/\xff"));
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_a_port() {
+        for (host, expected) in [
+            ("example.com", true),
+            ("EXAMPLE.com:80", true),
+            ("a_b", true),
+            ("[::1]:8080", true),
+            ("127.0.0.1", true),
+            ("", false),
+            (":80", false),
+            ("a b", false),
+            ("a/b", false),
+            ("user@a", false),
+            ("a?", false),
+            ("\u{e4}", false),
+        ] {
+            assert_eq!(is_host(host.as_bytes()), expected, "{host}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pingora_http::authority::{RawTargetAuthority, raw_target_authority};
 use pingora_proxy::Session;
 
 use crate::flags::Config;
-use crate::policy::fields;
+use crate::policy::{fields, target};
 use crate::purge;
 
 /// An answer of the proxy's own, instead of the origin's.
@@ -115,6 +115,10 @@ pub(super) fn aim(request: &mut RequestHeader) -> Result<Option<Refusal>> {
 
 /// RFC 9112, 3.2: exactly one, except that HTTP/1.0 may have none.
 fn names_one_host(request: &RequestHeader) -> bool {
-    let hosts = request.headers.get_all(HOST).iter().count();
-    hosts == 1 || (hosts == 0 && request.version < Version::HTTP_11)
+    let mut hosts = request.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version < Version::HTTP_11,
+        (Some(host), None) => target::is_host(host.as_bytes()),
+        (Some(_), Some(_)) => false,
+    }
 }

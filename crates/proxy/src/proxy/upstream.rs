@@ -10,8 +10,8 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use crate::flags::Config;
-use crate::origin::Origin;
 use crate::policy::fields;
+use crate::policy::target::Target;
 
 /// The origin's address to try next.
 pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
@@ -25,12 +25,11 @@ pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
     peer
 }
 
-/// Completes a request that is about to be sent.
-pub(super) fn prepare(request: &mut RequestHeader, exchange: &mut Exchange, origin: &Origin) -> Result<()> {
+/// Completes a request that is about to be sent. Its `Host` is the one that keys the answer, in that very form: an origin that
+/// tells others apart would have one's answer given to another.
+pub(super) fn prepare(request: &mut RequestHeader, exchange: &mut Exchange, target: &Target) -> Result<()> {
     exchange.request_time = SystemTime::now();
-    if !request.headers.contains_key(HOST) {
-        request.insert_header(HOST, origin.authority.as_str())?;
-    }
+    request.insert_header(HOST, target.host.as_str())?;
     request.append_header(VIA, "1.1 forebay")?;
     Ok(())
 }

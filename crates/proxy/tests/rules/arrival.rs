@@ -115,3 +115,46 @@ fn what_is_no_target_on_this_host_is_refused() {
     }
     assert_eq!(stage.origin.asked("/x"), 0);
 }
+
+/// Hosts that differ in case and default port have one key, but were sent as they came: an origin that tells them apart could
+/// have one's answer given to another.
+#[test]
+fn the_host_that_is_sent_is_the_one_that_is_keyed() {
+    let stage = stage();
+    say(&stage, "/x", FRESH, "one");
+    for host in ["A.Ex:80", "a.ex", "A.EX:", "a.ex:80"] {
+        let answer = ask(&stage, "GET /x HTTP/1.1", &format!("Host: {host}\r\n"));
+        assert!(answer.ends_with("one"), "{host}: {answer}");
+        assert_eq!(
+            stage.origin.last_request("/x").unwrap().fields.get("host"),
+            Some("a.ex")
+        );
+    }
+    assert_eq!(stage.origin.asked("/x"), 1);
+    let of_origin = stage.origin.addr().to_string();
+    for (line, fields) in [
+        ("GET /y HTTP/1.0", ""),
+        ("GET /y HTTP/1.1", &*format!("Host: {of_origin}\r\n")),
+    ] {
+        ask(&stage, line, fields);
+        let sent = stage.origin.last_request("/y").unwrap().fields;
+        assert_eq!(sent.get("host"), Some(&*of_origin));
+    }
+}
+
+/// An empty one was keyed as the origin's own.
+#[test]
+fn a_host_that_is_empty_or_none_is_refused() {
+    let stage = stage();
+    for host in ["", ":80", "a b", "a/b", "\u{e4}"] {
+        for version in ["1.0", "1.1"] {
+            let answer = ask(
+                &stage,
+                &format!("GET /x HTTP/{version}"),
+                &format!("Host: {host}\r\n"),
+            );
+            assert!(answer.starts_with("http/1.1 400"), "{host}: {answer}");
+        }
+    }
+    assert_eq!(stage.origin.asked("/x"), 0);
+}
