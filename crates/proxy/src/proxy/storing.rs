@@ -83,10 +83,15 @@ pub(super) fn supersedes(response: &ResponseHeader, exchange: &Exchange) -> bool
 
 /// Whether the body ends where the origin closes the connection, as it also does when the origin dies: a whole body and
 /// a truncated one look the same, so neither is stored.
+///
+/// Any other `Transfer-Encoding` than chunks ends there too, and outweighs a length (RFC 9112, section 6.3).
 fn ends_with_connection(response: &ResponseHeader) -> bool {
-    let framed = [CONTENT_LENGTH, TRANSFER_ENCODING]
-        .iter()
-        .any(|name| response.headers.contains_key(name));
+    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+    let framed = match (codings.next(), codings.next()) {
+        (None, _) => response.headers.contains_key(CONTENT_LENGTH),
+        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    };
     !framed && response.status != StatusCode::NO_CONTENT
 }
 
@@ -156,13 +161,20 @@ mod tests {
     #[test]
     fn a_body_whose_end_cannot_be_told_from_an_abort_is_not_stored() {
         let fresh = ("Cache-Control", "max-age=60");
+        let length = ("Content-Length", "5");
+        let encoded = |coding| ("Transfer-Encoding", coding);
         for (status, framing, expected) in [
-            (200, Some(("Content-Length", "5")), None),
-            (200, Some(("Transfer-Encoding", "chunked")), None),
-            (200, None, Some("no-length")),
-            (204, None, None),
+            (200, &[length][..], None),
+            (200, &[encoded("chunked")], None),
+            (200, &[encoded("Chunked")], None),
+            (200, &[encoded("identity"), length], Some("no-length")),
+            (200, &[encoded("gzip")], Some("no-length")),
+            (200, &[encoded("gzip, chunked")], Some("no-length")),
+            (200, &[encoded("chunked"), encoded("identity")], Some("no-length")),
+            (200, &[], Some("no-length")),
+            (204, &[], None),
         ] {
-            let lines: Vec<_> = [fresh].into_iter().chain(framing).collect();
+            let lines: Vec<_> = [fresh].iter().chain(framing).copied().collect();
             let decision = stored(&response(status, &lines), &mut Exchange::new(Arc::default()));
             assert_eq!(decision.err(), expected, "{status} {framing:?}");
         }

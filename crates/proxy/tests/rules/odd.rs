@@ -2,7 +2,7 @@
 
 use forebay_demo::message::{date, response};
 
-use crate::{assert_reused, get, get_with, of, say, seen, stage};
+use crate::{assert_reused, get, get_with, of, raw, say, seen, stage};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\n";
 
@@ -172,4 +172,20 @@ fn a_malformed_response_is_a_502_and_never_stored() {
             "{answer:?}"
         );
     }
+}
+
+/// It ends where the connection does, whatever `Content-Length` says, and was stored as whole wherever that was.
+#[test]
+fn a_body_in_another_transfer_encoding_than_chunks_is_not_stored() {
+    let stage = stage();
+    let cut_short = "Transfer-Encoding: identity\r\nContent-Length: 10\r\n\r\n12345";
+    (0..2).for_each(|_| {
+        let answer = format!("HTTP/1.1 200 OK\r\nDate: {}\r\n{FRESH}{cut_short}", date(0));
+        stage.origin.say_and_close("/x", &answer);
+    });
+    for _ in 0..2 {
+        let answer = raw(&stage, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(!answer.contains("forebay; hit"), "{answer}");
+    }
+    assert_eq!(stage.origin.asked("/x"), 2);
 }
