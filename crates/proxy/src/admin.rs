@@ -9,6 +9,7 @@ use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
 
 use crate::metrics::Metrics;
+use crate::patience;
 use crate::store::Store;
 
 /// Prometheus' text format.
@@ -25,6 +26,7 @@ pub struct Admin {
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        patience::head_is_next();
         let request = session.req_header();
         if !matches!(request.method, Method::GET | Method::HEAD) {
             return answer(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".into());

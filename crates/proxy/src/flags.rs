@@ -87,8 +87,8 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub read_timeout: u64,
 
-    /// How long a client may be silent within a request and between two, and take nothing of a response; for the head of its
-    /// first request it has 60
+    /// How long a client may be silent within a request and between two, take to send a head once it has begun, and take
+    /// nothing of a response. For its first head it has this long from the start, and may not be silent for more than 60
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub client_timeout: u64,
 
@@ -135,7 +135,7 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// The limit for the origin's silence.
     pub read_timeout: Duration,
-    /// The limit for a client's silence, after the head of its first request, and for taking nothing of a response.
+    /// The limit for a client's silence, for the head of a request, and for taking nothing of a response.
     pub client_timeout: Duration,
     /// The limit for open requests after SIGTERM.
     pub grace: Duration,

@@ -15,6 +15,8 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::patience::{HeadWatch, Heads, Patience};
+
 /// What is held back at most, in bytes: a head, and what pingora read of the body with the origin's head (4 KiB with that).
 const HELD_BYTES_MAX: usize = 5 << 10;
 /// A larger buffer is not kept by a connection that holds nothing: most are idle.
@@ -32,19 +34,26 @@ const KEPT_BYTES_MAX: usize = 2 << 10;
 pub(crate) struct Gathering {
     inner: Stream,
     held: Vec<u8>,
+    /// For what the client does not take.
+    patience: Patience,
+    head: HeadWatch,
 }
 
 impl Gathering {
-    pub(crate) fn new(inner: Stream) -> Self {
+    /// `limit` is how long the client may take nothing, and send no whole head.
+    pub(crate) fn new(inner: Stream, heads: Heads, limit: Duration) -> Self {
         Self {
             inner,
             held: Vec::new(),
+            patience: Patience::new(limit),
+            head: HeadWatch::new(heads, limit),
         }
     }
 
     fn poll_send_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.held.is_empty() {
-            let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.held))?;
+            let sent = Pin::new(&mut self.inner).poll_write(cx, &self.held);
+            let sent = ready!(self.patience.judge(cx, sent))?;
             self.forget(sent)?;
         }
         Poll::Ready(Ok(()))
@@ -72,10 +81,12 @@ impl AsyncWrite for Gathering {
                 return Poll::Ready(Ok(data.len()));
             }
             if this.held.is_empty() {
-                return Pin::new(&mut this.inner).poll_write(cx, data);
+                let sent = Pin::new(&mut this.inner).poll_write(cx, data);
+                return this.patience.judge(cx, sent);
             }
             let both = [IoSlice::new(&this.held), IoSlice::new(data)];
-            let sent = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, &both))?;
+            let sent = Pin::new(&mut this.inner).poll_write_vectored(cx, &both);
+            let sent = ready!(this.patience.judge(cx, sent))?;
             let of_held = sent.min(this.held.len());
             this.forget(of_held)?;
             if sent > of_held {
@@ -86,12 +97,14 @@ impl AsyncWrite for Gathering {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send_held(cx))?;
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let done = Pin::new(&mut self.inner).poll_flush(cx);
+        self.patience.judge(cx, done)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send_held(cx))?;
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let done = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.patience.judge(cx, done)
     }
 }
 
@@ -103,10 +116,13 @@ impl AsyncRead for Gathering {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if read.is_pending() && !self.held.is_empty() {
-            // A failure shows at the next write, or as the end of what is read.
-            let _ = self.as_mut().poll_flush(cx);
+            // Any other failure shows at the next write, or as the end of what is read.
+            match self.as_mut().poll_flush(cx) {
+                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::TimedOut => return Poll::Ready(Err(e)),
+                _ => {}
+            }
         }
-        read
+        self.head.judge(cx, read)
     }
 }
 
@@ -174,11 +190,14 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::{TcpListener, TcpStream};
 
+    const LIMIT: Duration = Duration::from_millis(100);
+
     async fn pair() -> (Gathering, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(client, listener.accept());
-        (Gathering::new(accepted.unwrap().0.into()), client.unwrap())
+        let stream = accepted.unwrap().0.into();
+        (Gathering::new(stream, Heads::default(), LIMIT), client.unwrap())
     }
 
     fn bytes(len: usize, seed: usize) -> Vec<u8> {
@@ -254,5 +273,59 @@ mod tests {
         let (_, read) = tokio::join!(answering, server.read_exact(&mut answer));
         read.unwrap();
         assert_eq!(&answer, b"head");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_of_what_is_held_or_written_is_not_waited_for() {
+        for part_bytes in [1000, 1 << 20] {
+            let (mut server, _client) = pair().await;
+            let sending = async {
+                loop {
+                    server.write_all(&bytes(part_bytes, 0)).await?;
+                    server.flush().await?;
+                }
+            };
+            let ended: io::Result<()> = sending.await;
+            assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_not_waited_for() {
+        let (mut server, mut client) = pair().await;
+        let trickling = async {
+            while client.write_all(b"a").await.is_ok() {
+                tokio::time::sleep(LIMIT / 10).await;
+            }
+        };
+        let reading = async {
+            let mut buffer = [0; 9];
+            loop {
+                if let Err(e) = server.read(&mut buffer).await {
+                    return e;
+                }
+            }
+        };
+        tokio::select! {
+            e = reading => assert_eq!(e.kind(), io::ErrorKind::TimedOut),
+            () = trickling => panic!("the connection was closed"),
+        }
+    }
+
+    /// What comes after the head, and between two requests, is pingora's to wait for.
+    #[tokio::test]
+    async fn what_is_no_head_may_take_its_time() {
+        let (mut server, _client) = pair().await;
+        let heads = server.head.heads();
+        for is_over in [false, true] {
+            let waiting = heads.clone().serve(async {
+                crate::patience::head_came();
+                if is_over {
+                    crate::patience::head_is_next();
+                }
+                tokio::time::timeout(LIMIT * 3, server.read_u8()).await
+            });
+            assert!(waiting.await.is_err(), "{is_over}");
+        }
     }
 }

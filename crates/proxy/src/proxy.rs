@@ -40,7 +40,7 @@ use crate::policy::request::{self, Use};
 use crate::policy::stale::{self, Failure};
 use crate::policy::target::Target;
 use crate::policy::{freshness, invalidation};
-use crate::purge;
+use crate::{patience, purge};
 
 /// How long requests wait for the head of another one's response to the same URL before they ask the origin too.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -92,6 +92,7 @@ impl ProxyHttp for CachingProxy {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        patience::head_came();
         arrival::strip(session.req_header_mut());
         // A background revalidation asks for itself: what its client demanded does not bind it.
         exchange.is_background = session.as_downstream().is_subrequest();
@@ -361,6 +362,7 @@ impl ProxyHttp for CachingProxy {
         if self.config.access_log && !exchange.is_background {
             access_log::write(session, exchange, &self.target(session.req_header()), bytes);
         }
+        patience::head_is_next();
     }
 
     fn suppress_error_log(&self, _: &Session, _: &Exchange, error: &Error) -> bool {

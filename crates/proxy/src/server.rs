@@ -63,12 +63,13 @@ async fn serve(
     config: Config,
     open: impl FnOnce(&StoreConfig) -> Result<Store, String>,
 ) -> Result<Store, String> {
-    let listener = bind("--listen", config.listen).await?;
+    let limit = config.client_timeout;
+    let listener = bind("--listen", config.listen, limit).await?;
     let address = listener
         .local_addr()
         .map_err(|e| format!("--listen {}: {e}", config.listen))?;
     let admin_listener = match config.admin {
-        Some(admin) => Some(bind("--admin", admin).await?),
+        Some(admin) => Some(bind("--admin", admin, limit).await?),
         None => None,
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("no SIGTERM ({e})"))?;
@@ -123,10 +124,10 @@ fn connect_reaches_the_proxy() -> HttpServerOptions {
     options
 }
 
-async fn bind(flag: &str, address: SocketAddr) -> Result<Listener, String> {
+async fn bind(flag: &str, address: SocketAddr, limit: Duration) -> Result<Listener, String> {
     TcpListener::bind(address)
         .await
-        .map(Listener::new)
+        .map(|listener| Listener::new(listener, limit))
         .map_err(|e| format!("{flag} {address}: cannot listen there ({e})"))
 }
 
@@ -144,10 +145,14 @@ where
             Ok(client) => {
                 let (app, shutdown) = (app.clone(), shutdown.clone());
                 tokio::spawn(async move {
-                    let mut next = Some(client.into_stream());
-                    while let Some(stream) = next {
-                        next = app.process_new(stream, &shutdown).await;
-                    }
+                    let (stream, heads) = client.into_stream();
+                    let serving = async {
+                        let mut next = Some(stream);
+                        while let Some(stream) = next {
+                            next = app.process_new(stream, &shutdown).await;
+                        }
+                    };
+                    heads.serve(serving).await;
                 });
             }
             Err(e) => {
