@@ -18,6 +18,7 @@
 //! | A request that arrives before the fill behind the last response has ended resets the connection. | It waits its turn. Where the client got less than is filled (a HEAD, a 206, a 304) the head says close, so that its next request need not wait. |
 //! | A client that has had a response may keep its connection for ever. | It is let go when it asks for nothing more (`--client-timeout`). |
 //! | A client that takes nothing of a head, or sends one in small pieces, is waited for without end. | Both have to be done in that time. |
+//! | Every response is sent with a `Date` of now. | Left so. One that was older when it came says its `Age`, from the cache or not, and an `Expires` without `max-age` keeps its distance from `Date`. |
 //! | HTTP/1.0 clients get chunks. | The connection ends their bodies. |
 //! | Requests that it cannot parse are answered before any filter. | Left so: these 400s are the only responses without `Cache-Status`. |
 

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora_cache::{CacheMeta, CachePhase, NoCacheReason};
 use pingora_error::Result;
@@ -13,6 +13,7 @@ use pingora_proxy::Session;
 use super::exchange::{Exchange, Outcome};
 use super::revalidation;
 use crate::policy::cache_status::{CACHE_STATUS, CacheStatus, Forward};
+use crate::policy::freshness;
 
 /// Completes the head of a final response, wherever it came from.
 pub(super) fn complete(
@@ -31,8 +32,11 @@ pub(super) fn complete(
             | CachePhase::Revalidated
             | CachePhase::RevalidatedNoCache(_)
     );
+    let now = SystemTime::now();
     if let Some(meta) = session.cache.maybe_cache_meta().filter(|_| out_of_cache) {
-        response.insert_header(AGE, age_secs(meta, SystemTime::now()))?;
+        response.insert_header(AGE, age_secs(meta, now))?;
+    } else if exchange.forward_status.is_some() {
+        keep_age(response, exchange)?;
     }
     if let (CachePhase::RevalidatedNoCache(_), Some(refreshed)) = (phase, &exchange.refreshed) {
         // pingora merged five fields of the 304 into this answer; here are all of them.
@@ -50,6 +54,11 @@ pub(super) fn complete(
             revalidation::replace(response, &whole, name)?;
         }
     }
+    if response.headers.contains_key(EXPIRES)
+        && let Some(expires) = freshness::expires_with_date(&response.headers, now)
+    {
+        response.insert_header(EXPIRES, httpdate::fmt_http_date(expires))?;
+    }
     if matches!(phase, CachePhase::Miss | CachePhase::Expired) && is_short(session, response.status) {
         // The client has it long before the fill ends, until which the connection serves nothing else. Its next request
         // is better off on another one.
@@ -61,6 +70,16 @@ pub(super) fn complete(
         session.set_keepalive(None);
     }
     label(response, exchange.labelled(status))
+}
+
+/// Has a response from the origin say how old it was when it came: pingora gives it a `Date` of now, which would make it new.
+fn keep_age(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
+    let (asked, came) = (exchange.request_time, exchange.response_time);
+    let age = freshness::initial_age(&response.headers, asked, came).as_secs();
+    if age > 0 {
+        response.insert_header(AGE, age)?;
+    }
+    Ok(())
 }
 
 /// Adds this cache's member to `Cache-Status`, after those of the caches behind it.
