@@ -27,7 +27,7 @@ use pingora_cache::{
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, Session};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, RangeType, Session};
 
 pub use self::exchange::Exchange;
 use self::limited::Limited;
@@ -172,6 +172,15 @@ impl ProxyHttp for CachingProxy {
         };
         exchange.forward = forward;
         Ok(forced)
+    }
+
+    fn range_header_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _: &mut Exchange,
+    ) -> RangeType {
+        answer::part(session.req_header(), response)
     }
 
     /// A HEAD that finds nothing goes to the origin as a HEAD and fills nothing: pingora would turn it into a GET and

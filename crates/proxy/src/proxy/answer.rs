@@ -3,17 +3,22 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, TRANSFER_ENCODING};
+use http::header::{
+    AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, RANGE, TRANSFER_ENCODING,
+};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora_cache::{CacheMeta, CachePhase, NoCacheReason};
 use pingora_error::Result;
-use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{RangeType, Session};
 
 use super::exchange::{Exchange, Outcome};
 use super::revalidation;
 use crate::policy::cache_status::{CACHE_STATUS, CacheStatus, Forward};
-use crate::policy::freshness;
+use crate::policy::{freshness, request};
+
+/// With so many ranges or more, a request gets the whole: as pingora has it.
+const RANGES_MAX: usize = 200;
 
 /// Completes the head of a final response, wherever it came from.
 pub(super) fn complete(
@@ -80,6 +85,14 @@ fn keep_age(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
         response.insert_header(AGE, age)?;
     }
     Ok(())
+}
+
+/// Makes a response the part that the request asks for, if it may have one.
+pub(super) fn part(request: &RequestHeader, response: &mut ResponseHeader) -> RangeType {
+    if !request.headers.contains_key(RANGE) || request::may_have_part(&request.method, &request.headers) {
+        return pingora_proxy::range_header_filter(request, response, Some(RANGES_MAX));
+    }
+    RangeType::None
 }
 
 /// Adds this cache's member to `Cache-Status`, after those of the caches behind it.

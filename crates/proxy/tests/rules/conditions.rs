@@ -125,3 +125,30 @@ fn a_head_of_a_stored_response_has_its_fields_and_no_body() {
         ("hit", "\"a\"", "3")
     );
 }
+
+/// RFC 9110, 14.2: a range is for GET.
+#[test]
+fn a_head_with_a_range_is_a_head_of_the_whole() {
+    let stage = stage();
+    say(&stage, "/x", TAGGED, "0123456789");
+    get(&stage, "/x");
+    let head = stage.fetch("HEAD", "/x", &[("Range", "bytes=2-4")]).unwrap();
+    assert_eq!((head.status, head.field("content-length")), (200, "10"));
+}
+
+/// RFC 9110, 13.1.5: what a weak tag names may have other bytes, of which a part would be joined to these.
+#[test]
+fn if_range_with_a_weak_tag_gives_the_whole() {
+    let stage = stage();
+    let tag = "W/\"w\"";
+    let fields = format!("Cache-Control: max-age=600\r\nETag: {tag}\r\n");
+    say(&stage, "/x", &fields, "0123456789");
+    let fields = [("Range", "bytes=2-4"), ("If-Range", tag)];
+    for verdict in ["miss", "hit"] {
+        let whole = stage.fetch("GET", "/x", &fields).unwrap();
+        assert_eq!(
+            (whole.status, whole.verdict(), whole.text().len()),
+            (200, verdict, 10)
+        );
+    }
+}
