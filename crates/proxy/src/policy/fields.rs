@@ -37,12 +37,12 @@ pub fn unstorable(headers: &HeaderMap) -> Vec<HeaderName> {
     names
 }
 
-/// The fields of this head that must not be forwarded to the other side, apart from those that frame the body or
-/// upgrade the connection, which the proxy core sets anew.
+/// The fields of this head, which upgrades nothing, that must not be forwarded to the other side, apart from those that frame the
+/// body, which the proxy core sets anew.
 pub fn unforwardable(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut names = connection_named(headers);
     names.extend(
-        [KEEP_ALIVE, PROXY_CONNECTION, TRAILER]
+        [KEEP_ALIVE, PROXY_CONNECTION, TRAILER, UPGRADE]
             .into_iter()
             .filter(|name| headers.contains_key(name)),
     );
@@ -116,6 +116,7 @@ mod tests {
             ),
             ("x-secret", "1"),
             ("keep-alive", "timeout=5"),
+            ("upgrade", "h2c"),
             ("transfer-encoding", "chunked"),
             ("proxy-authenticate", "Basic"),
             ("content-length", "5"),
@@ -131,12 +132,13 @@ mod tests {
                 "keep-alive",
                 "proxy-authenticate",
                 "transfer-encoding",
+                "upgrade",
                 "x-secret"
             ]
         );
         let mut unforwardable = names(unforwardable(&head));
         unforwardable.dedup();
-        assert_eq!(unforwardable, ["keep-alive", "x-secret"]);
+        assert_eq!(unforwardable, ["keep-alive", "upgrade", "x-secret"]);
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub(super) fn complete(
         for name in &refreshed.names {
             revalidation::replace(response, &refreshed.head, name)?;
         }
+        if !refreshed.is_of_another {
+            // Confirmed just now, though what is stored of it does not say so.
+            response.remove_header(&AGE);
+            keep_age(response, exchange)?;
+        }
         // What may not be stored must not be found again either.
         session
             .cache

@@ -8,7 +8,7 @@ use pingora_http::authority::{RawTargetAuthority, raw_target_authority};
 use pingora_proxy::Session;
 
 use crate::flags::Config;
-use crate::policy::{fields, target};
+use crate::policy::{fields, request, target};
 use crate::purge;
 
 /// An answer of the proxy's own, instead of the origin's.
@@ -56,6 +56,16 @@ pub(super) fn refusal(session: &Session, config: &Config) -> Option<Refusal> {
     }
     if request.method == Method::CONNECT {
         return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "no-tunnels"));
+    }
+    if request::forwards_left(&request.method, &request.headers) == Some(0) {
+        // Who asks for this is on the way; a TRACE would give away what others on it have added.
+        let is_trace = request.method == Method::TRACE;
+        let status = if is_trace {
+            StatusCode::NOT_IMPLEMENTED
+        } else {
+            StatusCode::OK
+        };
+        return Some(Refusal::new(status, "max-forwards"));
     }
     if !purge::is_purge(&request.method) {
         return None;

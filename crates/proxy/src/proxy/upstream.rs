@@ -3,15 +3,15 @@
 use std::time::SystemTime;
 
 use http::StatusCode;
-use http::header::{DATE, HOST, VIA};
+use http::header::{DATE, HOST, MAX_FORWARDS, VIA};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use crate::flags::Config;
-use crate::policy::fields;
 use crate::policy::target::Target;
+use crate::policy::{fields, request};
 
 /// The origin's address to try next.
 pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
@@ -30,6 +30,9 @@ pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
 pub(super) fn prepare(request: &mut RequestHeader, exchange: &mut Exchange, target: &Target) -> Result<()> {
     exchange.request_time = SystemTime::now();
     request.insert_header(HOST, target.host.as_str())?;
+    if let Some(left) = request::forwards_left(&request.method, &request.headers) {
+        request.insert_header(MAX_FORWARDS, left.saturating_sub(1))?;
+    }
     request.append_header(VIA, "1.1 forebay")?;
     Ok(())
 }
