@@ -12,7 +12,7 @@
 //! | A 304 refreshes five fields of the stored head. | All that RFC 9111 names. An entry that a 304 makes uncacheable is removed. |
 //! | After a stale answer for an unreachable origin the head says keep-alive and the connection closes. | The head says close. (After a 5xx both keep it.) |
 //! | A HEAD becomes a GET and fills. | On a miss it stays a HEAD and fills nothing. On a stale entry it is a conditional GET, which validates or replaces the entry. |
-//! | `Range` is stripped on a miss, and the whole body filled. | Kept: the client gets its 206 out of the fill, as soon as the range is there. Ranges need a stored `Content-Length`; without one the answer is the whole body. What is too large to be stored is fetched once in vain, then passes by with its `Range`. |
+//! | `Range` is stripped on a miss, and the whole body filled. | Kept: the client gets its 206 out of the fill, as soon as the range is there. Ranges need a stored `Content-Length`; without one the answer is the whole body. What is too large to be stored, or private and the like, is fetched once in vain, then passes by with its `Range`. |
 //! | A body that grows beyond the size limit cuts the transfer. | It flows on and is not kept, as far as the storage's memory for writes in progress goes (`in_flight_bytes`): beyond that the first transfer is cut. The URL passes by from then on. |
 //! | The body of a response without length ends where the connection does. | Passed on and not stored, since an origin that dies looks the same. |
 //! | A request that arrives before the fill behind the last response has ended resets the connection. | It waits its turn. Where the client got less than is filled (a HEAD, a 206, a 304) the head says close, so that its next request need not wait. |

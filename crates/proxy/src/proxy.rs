@@ -7,6 +7,7 @@ mod exchange;
 mod failure;
 mod interim;
 mod limited;
+mod never_stored;
 mod revalidation;
 mod storing;
 mod too_large;
@@ -31,6 +32,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, Ra
 
 pub use self::exchange::Exchange;
 use self::limited::Limited;
+use self::never_stored::{NeverStored, Predictions};
 use self::too_large::TooLarge;
 use crate::flags::Config;
 use crate::metrics::Metrics;
@@ -53,6 +55,8 @@ pub struct CachingProxy {
     metrics: Arc<Metrics>,
     lock: &'static CacheKeyLockImpl,
     too_large: &'static TooLarge,
+    never_stored: &'static NeverStored,
+    predictions: &'static Predictions,
 }
 
 impl CachingProxy {
@@ -65,6 +69,8 @@ impl CachingProxy {
         // pingora takes these as `'static`; there is one proxy in a process.
         let lock = Box::leak(CacheLock::new_boxed(LOCK_WAIT));
         let too_large: &TooLarge = Box::leak(Box::new(TooLarge::new()));
+        let never_stored: &NeverStored = Box::leak(Box::new(NeverStored::new(too_large)));
+        let predictions = Box::leak(Box::new(Predictions::new(never_stored)));
         let limited = Limited::new(storage, config.max_object_bytes, too_large);
         let storage = Box::leak(Box::new(limited));
         Self {
@@ -74,6 +80,21 @@ impl CachingProxy {
             metrics,
             lock,
             too_large,
+            never_stored,
+            predictions,
+        }
+    }
+
+    /// Takes note of whether what a URL gives is stored.
+    fn remember(&self, session: &Session, response: &ResponseHeader, exchange: &mut Exchange) {
+        let key = session.cache.cache_key();
+        match storing::whole_is_stored(session.req_header(), response, exchange, &self.settings) {
+            Some(Ok(())) => self.never_stored.stored(key),
+            Some(Err(why)) => {
+                self.never_stored.refused(key, why);
+                exchange.refusal = Some(why.as_str());
+            }
+            None => {}
         }
     }
 
@@ -132,9 +153,10 @@ impl ProxyHttp for CachingProxy {
         overrides.wait_timeout = Some(LOCK_WAIT);
         // No eviction manager: the storage keeps its capacity itself.
         let (storage, lock) = (self.storage, self.lock);
+        let prediction = self.predictions.of(request);
         session
             .cache
-            .enable(storage, None, Some(self.too_large), Some(lock), Some(overrides));
+            .enable(storage, None, Some(prediction), Some(lock), Some(overrides));
         // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
         // for its size comes back only with a body that would be stored.
         let key = purge::key(&self.target(session.req_header()));
@@ -273,6 +295,7 @@ impl ProxyHttp for CachingProxy {
             &self.settings,
             self.config.max_object_bytes,
         );
+        self.remember(session, response, exchange);
         let is_refused = matches!(decision, RespCacheable::Uncacheable(_));
         if is_refused && storing::supersedes(response, exchange) && session.cache.phase() == CachePhase::Stale
         {

@@ -2,14 +2,14 @@
 
 use http::StatusCode;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE,
 };
 use pingora_cache::key::HashBinary;
 use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable, VarianceBuilder};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
-use crate::policy::freshness::{self, Refusal};
+use crate::policy::freshness::{self, Refusal, Terms};
 use crate::policy::vary::{self, Vary};
 use crate::policy::{fields, stale};
 
@@ -45,17 +45,7 @@ pub(super) fn decide(
     if exchange.refreshed.is_none() && ends_with_connection(response) {
         return refuse(exchange, "no-length");
     }
-    let decision = freshness::decide(
-        &freshness::Exchange {
-            status: head.status,
-            headers: &head.headers,
-            authorized: request.headers.contains_key(AUTHORIZATION),
-            request_time: exchange.request_time,
-            response_time: exchange.response_time,
-        },
-        settings,
-    );
-    let terms = match decision {
+    let terms = match terms(request, head.status, &head.headers, exchange, settings) {
         Ok(terms) => terms,
         Err(refusal) => return refuse(exchange, refusal.as_str()),
     };
@@ -72,6 +62,42 @@ pub(super) fn decide(
         meta.set_epoch_override(epoch);
     }
     RespCacheable::Cacheable(meta)
+}
+
+/// On which terms a response with this status and these fields is stored.
+fn terms(
+    request: &RequestHeader,
+    status: StatusCode,
+    headers: &HeaderMap,
+    exchange: &Exchange,
+    settings: &freshness::Settings,
+) -> Result<Terms, Refusal> {
+    let arrived = freshness::Exchange {
+        status,
+        headers,
+        authorized: request.headers.contains_key(AUTHORIZATION),
+        request_time: exchange.request_time,
+        response_time: exchange.response_time,
+    };
+    freshness::decide(&arrived, settings)
+}
+
+/// Whether the whole, of which a response is a part or itself, would be stored; or why not. `None` where it tells nothing of the
+/// whole.
+pub(super) fn whole_is_stored(
+    request: &RequestHeader,
+    response: &ResponseHeader,
+    exchange: &Exchange,
+    settings: &freshness::Settings,
+) -> Option<Result<(), Refusal>> {
+    if exchange.refreshed.is_some() || !response.status.is_success() {
+        return None;
+    }
+    let status = match response.status {
+        StatusCode::PARTIAL_CONTENT => StatusCode::OK,
+        status => status,
+    };
+    Some(terms(request, status, &response.headers, exchange, settings).map(drop))
 }
 
 /// Whether a response that is refused shows that what is stored is not what the origin has any more. What an authorized client
