@@ -1,7 +1,8 @@
 //! Counts what the proxy does, and writes the counts in Prometheus' text format.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use forebay_live::Counter;
 
 /// The proxy's counters. One instance serves the whole process.
 #[derive(Debug, Default)]
@@ -26,27 +27,6 @@ pub struct Metrics {
     pub errors: Counter,
     /// Requests being served.
     pub open_requests: Counter,
-}
-
-/// A number that any thread may change.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds `n`.
-    pub fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
-    }
-
-    /// Takes one away, for counts of what is open.
-    pub fn decrement(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// The number now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// What a store tells of itself; counts begin at its opening.

@@ -168,7 +168,14 @@ where
 /// Waits until no request is open, at most as long as the grace period.
 async fn drain(metrics: &Metrics, grace: Duration) {
     let all_ended = async {
-        while metrics.open_requests.get() > 0 {
+        // One look may see the end of a request, and not its beginning; a second one does not.
+        let mut looks = 0;
+        while looks < 2 {
+            looks = if metrics.open_requests.get() > 0 {
+                0
+            } else {
+                looks + 1
+            };
             tokio::time::sleep(DRAIN_LOOK).await;
         }
     };

@@ -167,7 +167,7 @@ fn describe(
             },
         ),
         CachePhase::Expired => (
-            Outcome::Revalidated,
+            Outcome::Replaced,
             CacheStatus {
                 stored: true,
                 ..forwarded(Forward::Stale, None)

@@ -24,8 +24,10 @@ pub enum Outcome {
     Stale,
     /// From the origin, and cacheable.
     Miss,
-    /// Out of the cache after the origin confirmed it, or from the origin in place of a stale entry.
+    /// Out of the cache after the origin confirmed it.
     Revalidated,
+    /// From the origin, in place of a stale entry.
+    Replaced,
     /// By the origin, without the cache; or by the proxy itself.
     Passed,
 }
@@ -146,20 +148,26 @@ impl Exchange {
         if self.is_background {
             return;
         }
-        let (counter, byte_counter) = match self.outcome {
-            Some(Outcome::Hit) => (&metrics.hits, &metrics.hit_bytes),
-            Some(Outcome::Stale) => (&metrics.stale, &metrics.hit_bytes),
-            Some(Outcome::Miss) => (&metrics.misses, &metrics.origin_bytes),
-            Some(Outcome::Revalidated) => (&metrics.revalidations, &metrics.hit_bytes),
-            Some(Outcome::Passed) | None => (&metrics.passed, &metrics.origin_bytes),
+        let (counter, out_of_cache) = match self.outcome {
+            Some(Outcome::Hit) => (&metrics.hits, true),
+            Some(Outcome::Stale) => (&metrics.stale, true),
+            Some(Outcome::Miss) => (&metrics.misses, false),
+            Some(Outcome::Revalidated) => (&metrics.revalidations, true),
+            Some(Outcome::Replaced) => (&metrics.revalidations, false),
+            Some(Outcome::Passed) | None => (&metrics.passed, false),
         };
         counter.add(1);
-        byte_counter.add(bytes);
+        if out_of_cache {
+            metrics.hit_bytes.add(bytes);
+        } else if self.forward_status.is_some() {
+            // Otherwise they are the proxy's own.
+            metrics.origin_bytes.add(bytes);
+        }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.metrics.open_requests.decrement();
+        self.metrics.open_requests.sub(1);
     }
 }

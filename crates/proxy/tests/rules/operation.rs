@@ -15,7 +15,7 @@ use forebay_demo::process::{Next, Process};
 use forebay_demo::proxy::{Proxy, Settings, Store};
 use forebay_demo::stage::{Stage, fetch};
 
-use crate::{get, say, stage, stage_on};
+use crate::{get, get_with, say, stage, stage_on};
 
 #[test]
 fn the_admin_address_is_healthy_and_counts() {
@@ -30,6 +30,44 @@ fn the_admin_address_is_healthy_and_counts() {
     let counted =
         ["forebay_hits_total", "forebay_misses_total"].map(|name| stage.proxy.metric(name).unwrap());
     assert_eq!(counted, [2.0, 1.0]);
+}
+
+/// What replaced a stale entry was counted as out of the cache, and the proxy's own answers as from the origin.
+#[test]
+fn bytes_are_counted_by_where_they_came_from() {
+    let stage = stage();
+    let stale = "Cache-Control: max-age=600\r\nAge: 700\r\nETag: \"a\"\r\n";
+    let mut counted = [0.0; 2];
+    let mut assert_counts = |what: &str, out_of_cache: f64, from_origin: f64| {
+        stage.proxy.settle().unwrap();
+        let now = ["forebay_hit_bytes_total", "forebay_origin_bytes_total"]
+            .map(|name| stage.proxy.metric(name).unwrap());
+        assert_eq!(
+            [now[0] - counted[0], now[1] - counted[1]],
+            [out_of_cache, from_origin],
+            "{what}"
+        );
+        counted = now;
+    };
+    say(&stage, "/x", stale, "one");
+    get(&stage, "/x");
+    assert_counts("a miss", 0.0, 3.0);
+    stage
+        .origin
+        .say("/x", &format!("HTTP/1.1 304 Not Modified\r\n{stale}\r\n"));
+    get(&stage, "/x");
+    assert_counts("a stale entry that was confirmed", 3.0, 0.0);
+    say(&stage, "/x", "Cache-Control: max-age=600\r\n", "three");
+    get(&stage, "/x");
+    assert_counts("a stale entry that was replaced", 0.0, 5.0);
+    get(&stage, "/x");
+    assert_counts("a hit", 5.0, 0.0);
+    stage.fetch("PURGE", "/x", &[("Via", "1.1 x")]).unwrap();
+    get_with(&stage, "/y", "Cache-Control", "only-if-cached");
+    assert_counts("answers of the proxy's own", 0.0, 0.0);
+    say(&stage, "/y", "Cache-Control: no-store\r\n", "passed");
+    get(&stage, "/y");
+    assert_counts("what is not stored", 0.0, 6.0);
 }
 
 /// A proxy before the stage's origin that stores bodies up to 100 KiB.
