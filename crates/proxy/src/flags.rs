@@ -31,17 +31,16 @@ pub struct Flags {
     pub cache_dir: Option<PathBuf>,
 
     /// How much the directory may hold, as in 512MiB or 1GiB
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", requires = "cache_dir")]
     pub disk_capacity: ByteSize,
 
-    /// What to do where another process has the directory: `refuse` to start, `wait` for it to end (see
-    /// --cache-wait-seconds), or `bypass` it, which serves without storing until it has ended, and then takes over
+    /// What to do where another process has the directory: `refuse` to start, `wait` for it to end (see --cache-wait), or `bypass` it, which serves without storing until it has ended, and then takes over
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = IfInUse::Refuse, requires = "cache_dir")]
     pub if_cache_in_use: IfInUse,
 
-    /// How long to wait for the directory with --if-cache-in-use wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub cache_wait_seconds: u64,
+    /// How long to wait for the directory with --if-cache-in-use wait (default: 60)
+    #[arg(long, value_name = "SECONDS")]
+    pub cache_wait: Option<u64>,
 
     /// Store bodies of this size or more in the directory only when they are asked for a second time soon after the first
     #[arg(long, value_name = "SIZE", requires = "cache_dir")]
@@ -94,7 +93,7 @@ pub struct Flags {
 
     /// How long open requests may go on after SIGTERM
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    pub grace_seconds: u64,
+    pub grace: u64,
 
     /// Print a line for each request to stdout
     #[arg(long)]
@@ -167,6 +166,8 @@ pub struct StoreConfig {
 
 /// The largest body in memory unless a flag says otherwise: larger ones would leave a store's threads few shards.
 const MEMORY_OBJECT_BYTES_DEFAULT: u64 = 64 << 20;
+/// How long to wait for the directory, unless a flag says otherwise.
+const CACHE_WAIT_SECS: u64 = 60;
 /// The smallest capacity that makes a cache.
 const CAPACITY_BYTES_MIN: u64 = 1 << 20;
 
@@ -200,11 +201,14 @@ impl Flags {
             capacity_bytes,
             body_bytes_max: as_size(max_object_bytes.max(largest.min(largest_by_default))),
             if_in_use: self.if_cache_in_use,
-            wait: Duration::from_secs(self.cache_wait_seconds),
+            wait: Duration::from_secs(self.cache_wait.unwrap_or(CACHE_WAIT_SECS)),
             memory_tier_bytes: self.memory_capacity.as_u64(),
             second_sight_bytes: self.second_sight.map(|size| size.as_u64()),
             write_bytes_per_second: self.disk_write_rate.map(|size| size.as_u64()),
         };
+        if self.cache_wait.is_some() && self.if_cache_in_use != IfInUse::Wait {
+            return Err("--cache-wait: is for --if-cache-in-use wait".into());
+        }
         if self.disk_write_rate.is_some_and(|rate| rate.as_u64() == 0) {
             return Err("--disk-write-rate 0: must be above 0".into());
         }
@@ -234,7 +238,7 @@ impl Flags {
             connect_timeout: Duration::from_secs(self.connect_timeout),
             read_timeout: Duration::from_secs(self.read_timeout),
             client_timeout: Duration::from_secs(self.client_timeout),
-            grace: Duration::from_secs(self.grace_seconds),
+            grace: Duration::from_secs(self.grace),
             access_log: self.access_log,
         })
     }
@@ -332,8 +336,10 @@ mod tests {
             "--if-cache-in-use",
             "bypass",
         ];
-        let error = check(&policy).unwrap_err();
-        assert!(error.contains("--cache-dir"), "{error}");
+        for args in [&policy[..], &["--disk-capacity", "1GiB"]] {
+            let error = check(args).unwrap_err();
+            assert!(error.contains("--cache-dir"), "{error}");
+        }
         let store = check(&[&policy[..], &["--cache-dir", "/tmp/x"]].concat())
             .unwrap()
             .store;
@@ -347,6 +353,15 @@ mod tests {
             (store.if_in_use, store.second_sight_bytes),
             (IfInUse::Refuse, None)
         );
+        let waiting = ["--cache-dir", "/tmp/x", "--if-cache-in-use", "wait"];
+        let wait = |more: &[&str]| {
+            check(&[&waiting[..], more].concat())
+                .unwrap()
+                .store
+                .wait
+                .as_secs()
+        };
+        assert_eq!((wait(&[]), wait(&["--cache-wait", "5"])), (60, 5));
     }
 
     #[test]
@@ -365,6 +380,10 @@ mod tests {
             (
                 &["--cache-dir", "/tmp/x", "--if-cache-in-use", "hope"],
                 "--if-cache-in-use",
+            ),
+            (
+                &["--cache-dir", "/tmp/x", "--cache-wait", "5"],
+                "--if-cache-in-use wait",
             ),
             (&["--max-object-size", "0"], "--max-object-size"),
             (&["--max-object-size", "17MiB"], "--max-object-size"),
