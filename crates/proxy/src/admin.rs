@@ -16,7 +16,7 @@ use crate::store::Store;
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Answers on the admin address.
-pub struct Admin {
+pub(crate) struct Admin {
     /// The proxy's counters.
     pub metrics: Arc<Metrics>,
     /// The store that is reported on.

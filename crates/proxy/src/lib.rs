@@ -1,6 +1,6 @@
 //! A caching reverse proxy on pingora: HTTP caching by the RFCs over a storage of forebay.
 //!
-//! [`policy`] is the part to copy: pure functions without pingora. [`proxy`] applies them at pingora's filters,
+//! [`policy`] is the part to copy: pure functions without pingora. `proxy` applies them at pingora's filters,
 //! [`store`] says where entries are kept, and the rest makes a program of it.
 //!
 //! # Habits of pingora-proxy 0.9.1, and what becomes of them here
@@ -22,18 +22,18 @@
 //! | HTTP/1.0 clients get chunks. | The connection ends their bodies. |
 //! | Requests that it cannot parse are answered before any filter. | Left so: these 400s are the only responses without `Cache-Status`. |
 
-pub mod admin;
+mod admin;
 mod connection;
 pub mod flags;
 mod gathering;
-pub mod metrics;
+mod metrics;
 mod open_files;
-pub mod origin;
+mod origin;
 mod pacing;
 mod patience;
 pub mod policy;
-pub mod proxy;
-pub mod purge;
+mod proxy;
+mod purge;
 pub mod server;
 pub mod store;
 

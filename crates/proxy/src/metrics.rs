@@ -6,7 +6,7 @@ use forebay_live::Counter;
 
 /// The proxy's counters. One instance serves the whole process.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Requests answered from the cache without asking the origin.
     pub hits: Counter,
     /// Cacheable requests for which nothing was stored.
@@ -60,7 +60,7 @@ pub struct StoreStats {
 
 impl Metrics {
     /// All numbers in Prometheus' text exposition format.
-    pub fn render(&self, store: &StoreStats) -> String {
+    pub(crate) fn render(&self, store: &StoreStats) -> String {
         let mut text = String::new();
         let mut put = |name: &str, kind: &str, help: &str, value: u64| {
             // Writing to a string cannot fail.

@@ -30,7 +30,7 @@ use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, RangeType, Session};
 
-pub use self::exchange::Exchange;
+pub(crate) use self::exchange::Exchange;
 use self::limited::Limited;
 use self::never_stored::{NeverStored, Predictions};
 use self::too_large::TooLarge;
@@ -48,7 +48,7 @@ use crate::{patience, purge};
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// A caching reverse proxy for one origin.
-pub struct CachingProxy {
+pub(crate) struct CachingProxy {
     config: Config,
     settings: freshness::Settings,
     storage: &'static Limited,
@@ -61,7 +61,7 @@ pub struct CachingProxy {
 
 impl CachingProxy {
     /// A proxy over a storage.
-    pub fn new(config: Config, storage: &'static (dyn Storage + Sync), metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(config: Config, storage: &'static (dyn Storage + Sync), metrics: Arc<Metrics>) -> Self {
         let settings = freshness::Settings {
             stale_if_unreachable_secs: config.stale_if_unreachable_secs,
             ..freshness::Settings::default()

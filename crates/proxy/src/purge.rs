@@ -19,7 +19,7 @@ use pingora_cache::{PurgeOutcome, PurgeTarget, PurgeType, Storage};
 use crate::policy::target::Target;
 
 /// Whether this method asks for a purge.
-pub fn is_purge(method: &Method) -> bool {
+pub(crate) fn is_purge(method: &Method) -> bool {
     method.as_str() == "PURGE"
 }
 
@@ -89,7 +89,7 @@ fn is_of_a_proxy(name: &HeaderName) -> bool {
 
 /// The key of all entries of a target. Its hash is computed here, once: pingora would do it again for each of several
 /// questions that one request asks.
-pub fn key(target: &Target) -> CacheKey {
+pub(crate) fn key(target: &Target) -> CacheKey {
     let mut key = CacheKey::new(target.key(), "");
     key.set_primary_bin_override(key.primary_bin());
     key
@@ -97,7 +97,7 @@ pub fn key(target: &Target) -> CacheKey {
 
 /// Removes what is stored for a target, in all variants. Says whether something was there; a failing storage is logged,
 /// since the exchange that made the entries void has happened already.
-pub async fn invalidate(storage: &'static (dyn Storage + Sync), target: &Target) -> bool {
+pub(crate) async fn invalidate(storage: &'static (dyn Storage + Sync), target: &Target) -> bool {
     let compact = key(target).to_compact();
     let span = Span::inactive();
     let removed = storage

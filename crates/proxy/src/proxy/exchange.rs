@@ -17,7 +17,7 @@ use crate::policy::request::Stored;
 
 /// How a request was answered, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Out of the cache, fresh.
     Hit,
     /// Out of the cache, stale.
@@ -33,7 +33,7 @@ pub enum Outcome {
 }
 
 /// One request, from its arrival to its log line.
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// When the request arrived.
     pub received_at: SystemTime,
     /// It is a background revalidation, without a client.
@@ -67,7 +67,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// A request that just arrived; it counts as open until it is dropped.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         metrics.open_requests.add(1);
         let now = SystemTime::now();
         Self {
@@ -90,7 +90,7 @@ impl Exchange {
     }
 
     /// A stored entry, as the policy looks at it.
-    pub fn stored(&self, meta: &CacheMeta, fresh: bool, now: SystemTime) -> Stored {
+    pub(crate) fn stored(&self, meta: &CacheMeta, fresh: bool, now: SystemTime) -> Stored {
         Stored {
             age: now.duration_since(meta.epoch()).unwrap_or_default(),
             fresh_for: meta.fresh_until().duration_since(now).unwrap_or_default(),
@@ -103,7 +103,7 @@ impl Exchange {
     }
 
     /// Takes fields out of a head that is to be stored, and keeps them for this client.
-    pub fn withhold(&mut self, head: &mut ResponseHeader, mut names: Vec<HeaderName>) {
+    pub(crate) fn withhold(&mut self, head: &mut ResponseHeader, mut names: Vec<HeaderName>) {
         names.retain(|name| head.headers.contains_key(name));
         if names.is_empty() {
             return;
@@ -116,7 +116,7 @@ impl Exchange {
     }
 
     /// The label of an answer that the proxy makes up itself.
-    pub fn own_answer(&mut self, detail: &'static str) -> HeaderValue {
+    pub(crate) fn own_answer(&mut self, detail: &'static str) -> HeaderValue {
         self.outcome = Some(Outcome::Passed);
         self.labelled(CacheStatus {
             detail: Some(detail),
@@ -125,7 +125,7 @@ impl Exchange {
     }
 
     /// The label of an error that the proxy answers with.
-    pub fn failed_answer(&mut self) -> HeaderValue {
+    pub(crate) fn failed_answer(&mut self) -> HeaderValue {
         let forward_status = self.forward_status.map(|status| status.as_u16());
         self.labelled(CacheStatus {
             forward: self.forward,
@@ -135,12 +135,12 @@ impl Exchange {
     }
 
     /// Remembers a label for the log; as the value that the client gets.
-    pub fn labelled(&mut self, status: CacheStatus) -> HeaderValue {
+    pub(crate) fn labelled(&mut self, status: CacheStatus) -> HeaderValue {
         self.label.insert(status.to_value()).clone()
     }
 
     /// Counts the request once it has ended.
-    pub fn count(&self, metrics: &Metrics, error: Option<&Error>, bytes: u64) {
+    pub(crate) fn count(&self, metrics: &Metrics, error: Option<&Error>, bytes: u64) {
         // A client that leaves is no error.
         if error.is_some_and(|e| *e.esource() != ErrorSource::Downstream) {
             metrics.errors.add(1);

@@ -8,7 +8,7 @@ use pingora_http::ResponseHeader;
 use crate::policy::fields;
 
 /// What a 304 makes of a stored head.
-pub struct Refreshed {
+pub(crate) struct Refreshed {
     /// The stored head with the fields of the 304; without them, where that is of another representation.
     pub head: ResponseHeader,
     /// The fields that came from the 304.
