@@ -64,7 +64,7 @@ pub struct Flags {
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
 
-    /// Serve /healthz and /metrics here
+    /// Serve /healthz, /readyz and /metrics here; /readyz is 503 from SIGTERM on
     #[arg(long, value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
 

@@ -77,6 +77,8 @@ async fn serve(
     let store = open(&config.store)?;
     let metrics = Arc::new(Metrics::default());
     let (shut_down, shutdown) = watch::channel(false);
+    // It goes on telling while requests are drained.
+    let (_until_the_end, admin_shutdown) = watch::channel(false);
 
     let mut announcement = format!("forebay-proxy listening on {address}");
     if let Some(listener) = admin_listener {
@@ -85,8 +87,9 @@ async fn serve(
         let admin = Arc::new(Admin {
             metrics: metrics.clone(),
             store: store.clone(),
+            shutdown: shutdown.clone(),
         });
-        tokio::spawn(accept(listener, admin, shutdown.clone()));
+        tokio::spawn(accept(listener, admin, admin_shutdown));
     }
     let conf = Arc::new(ServerConf {
         threads: config.threads,

@@ -1,7 +1,7 @@
 //! What the proxy remembers of one request between pingora's filters.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
@@ -139,6 +139,11 @@ impl Exchange {
         self.label.insert(status.to_value()).clone()
     }
 
+    /// How long it has taken so far.
+    pub(crate) fn taken(&self) -> Duration {
+        self.received_at.elapsed().unwrap_or_default()
+    }
+
     /// Counts the request once it has ended.
     pub(crate) fn count(&self, metrics: &Metrics, error: Option<&Error>, bytes: u64) {
         // A client that leaves is no error.
@@ -157,6 +162,7 @@ impl Exchange {
             Some(Outcome::Passed) | None => (&metrics.passed, false),
         };
         counter.add(1);
+        metrics.durations.add(self.taken());
         if out_of_cache {
             metrics.hit_bytes.add(bytes);
         } else if self.forward_status.is_some() {

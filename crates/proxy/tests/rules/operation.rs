@@ -123,6 +123,13 @@ fn a_body_that_is_over_the_limit_with_its_first_chunk_is_passed_on_whole() {
     assert_passed_on(&proxy, "/x", body.as_bytes());
 }
 
+fn readiness(proxy: &Proxy) -> (u16, String) {
+    let mut answer = Client::new(proxy.admin()).get("/readyz").unwrap();
+    let body = answer.rest().unwrap();
+    (answer.status, String::from_utf8(body).unwrap())
+}
+
+/// Meanwhile the admin address says that no more requests should come.
 #[test]
 fn sigterm_lets_open_requests_end_and_what_they_filled_is_found_again() {
     let mut stage = stage_on(Store::Disk);
@@ -131,7 +138,12 @@ fn sigterm_lets_open_requests_end_and_what_they_filled_is_found_again() {
     stage.origin.release(path, 1);
     let mut reader = stage.proxy.client().get(path).unwrap();
     let mut got = reader.read(64 * 1024).unwrap();
+    assert_eq!(readiness(&stage.proxy), (200, "ok\n".to_owned()));
     stage.proxy.terminate().unwrap();
+    let until = Instant::now() + Duration::from_secs(5);
+    while readiness(&stage.proxy) != (503, "draining\n".to_owned()) {
+        assert!(Instant::now() < until, "{:?}", readiness(&stage.proxy));
+    }
     stage.origin.release(path, 3);
     got.extend(reader.rest().unwrap());
     assert!(got == body::bytes(path, 0, 256 * 1024), "{} bytes", got.len());
