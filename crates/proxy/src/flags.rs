@@ -95,7 +95,8 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub grace: u64,
 
-    /// Print a line for each request to stdout
+    /// Print a line for each request to stdout: time, client, method, URL, status, bytes of the body, seconds, Cache-Status.
+    /// Lines that their reader does not take in time are left out
     #[arg(long)]
     pub access_log: bool,
 }

@@ -22,6 +22,7 @@
 //! | HTTP/1.0 clients get chunks. | The connection ends their bodies. |
 //! | Requests that it cannot parse are answered before any filter. | Left so: these 400s are the only responses without `Cache-Status`. |
 
+mod access_log;
 mod admin;
 mod connection;
 pub mod flags;

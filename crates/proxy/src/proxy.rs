@@ -1,12 +1,12 @@
 //! The proxy itself: pingora's filters, each of which asks the [policy](crate::policy) and does what it says.
 
-mod access_log;
 mod answer;
 mod arrival;
 mod exchange;
 mod failure;
 mod interim;
 mod limited;
+mod log_line;
 mod never_stored;
 mod revalidation;
 mod storing;
@@ -34,6 +34,7 @@ pub(crate) use self::exchange::Exchange;
 use self::limited::Limited;
 use self::never_stored::{NeverStored, Predictions};
 use self::too_large::TooLarge;
+use crate::access_log::AccessLog;
 use crate::flags::Config;
 use crate::metrics::Metrics;
 use crate::policy::cache_status::Forward;
@@ -53,6 +54,7 @@ pub(crate) struct CachingProxy {
     settings: freshness::Settings,
     storage: &'static Limited,
     metrics: Arc<Metrics>,
+    access_log: Option<Arc<AccessLog>>,
     lock: &'static CacheKeyLockImpl,
     too_large: &'static TooLarge,
     never_stored: &'static NeverStored,
@@ -61,7 +63,12 @@ pub(crate) struct CachingProxy {
 
 impl CachingProxy {
     /// A proxy over a storage.
-    pub(crate) fn new(config: Config, storage: &'static (dyn Storage + Sync), metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        storage: &'static (dyn Storage + Sync),
+        metrics: Arc<Metrics>,
+        access_log: Option<Arc<AccessLog>>,
+    ) -> Self {
         let settings = freshness::Settings {
             stale_if_unreachable_secs: config.stale_if_unreachable_secs,
             ..freshness::Settings::default()
@@ -78,6 +85,7 @@ impl CachingProxy {
             settings,
             storage,
             metrics,
+            access_log,
             lock,
             too_large,
             never_stored,
@@ -391,8 +399,9 @@ impl ProxyHttp for CachingProxy {
     async fn logging(&self, session: &mut Session, e: Option<&Error>, exchange: &mut Exchange) {
         let bytes = session.as_downstream().body_bytes_sent() as u64;
         exchange.count(&self.metrics, e, bytes);
-        if self.config.access_log && !exchange.is_background {
-            access_log::write(session, exchange, &self.target(session.req_header()), bytes);
+        if let Some(log) = self.access_log.as_ref().filter(|_| !exchange.is_background) {
+            let target = self.target(session.req_header());
+            log.put(log_line::of(session, exchange, &target, bytes));
         }
         patience::head_is_next();
     }

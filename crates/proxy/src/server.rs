@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::access_log::AccessLog;
 use crate::admin::Admin;
 use crate::connection::Listener;
 use crate::flags::{Config, StoreConfig};
@@ -25,6 +26,8 @@ use crate::store::Store;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a drain looks whether all requests have ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
+/// How long to wait at the end for a reader of the access log.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, then drains and closes the store. The process's limit of open files is raised to what the
 /// system lets it have.
@@ -55,14 +58,18 @@ pub fn run_with(
     let served = runtime.block_on(serve(config, open));
     // Requests that outlived the grace period end here, before the store is closed under them.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    served?.close();
+    let (store, access_log) = served?;
+    if let Some(log) = access_log {
+        log.flush(LOG_PATIENCE);
+    }
+    store.close();
     Ok(())
 }
 
 async fn serve(
     config: Config,
     open: impl FnOnce(&StoreConfig) -> Result<Store, String>,
-) -> Result<Store, String> {
+) -> Result<(Store, Option<Arc<AccessLog>>), String> {
     let limit = config.client_timeout;
     let listener = bind("--listen", config.listen, limit).await?;
     let address = listener
@@ -80,6 +87,11 @@ async fn serve(
     // It goes on telling while requests are drained.
     let (_until_the_end, admin_shutdown) = watch::channel(false);
 
+    let access_log = match config.access_log {
+        true => Some(Arc::new(AccessLog::to(std::io::stdout(), metrics.clone())?)),
+        false => None,
+    };
+
     let mut announcement = format!("forebay-proxy listening on {address}");
     if let Some(listener) = admin_listener {
         let address = listener.local_addr().map_err(|e| format!("--admin: {e}"))?;
@@ -96,7 +108,8 @@ async fn serve(
         ..ServerConf::default()
     });
     let grace = config.grace;
-    let mut proxy = http_proxy(&conf, CachingProxy::new(config, store.storage, metrics.clone()));
+    let proxy = CachingProxy::new(config, store.storage, metrics.clone(), access_log.clone());
+    let mut proxy = http_proxy(&conf, proxy);
     // Not to tunnel, but to refuse with a `Cache-Status`; pingora's own refusal has none.
     proxy.server_options = Some(connect_reaches_the_proxy());
     let accepting = tokio::spawn(accept(listener, Arc::new(proxy), shutdown));
@@ -118,7 +131,7 @@ async fn serve(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    Ok(store)
+    Ok((store, access_log))
 }
 
 fn connect_reaches_the_proxy() -> HttpServerOptions {

@@ -70,6 +70,11 @@ impl Metrics {
             ),
             ("purges_total", "Entries removed by PURGE.", &self.purges),
             ("errors_total", "Requests that ended in an error.", &self.errors),
+            (
+                "access_log_dropped_total",
+                "Lines left out of the access log, since their reader did not keep up.",
+                &self.access_log_dropped,
+            ),
         ] {
             text.put(name, "counter", help, counter.get());
         }

@@ -1,5 +1,6 @@
 //! What HTTP asks of a shared cache (RFC 9111, 9213, 5861), over real sockets: one test for a rule.
 
+mod access_log;
 mod arrival;
 mod conditions;
 mod connections;
@@ -19,7 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use forebay_demo::message::response;
-use forebay_demo::proxy::Store;
+use forebay_demo::proxy::{Proxy, Store};
 use forebay_demo::stage::{Fetched, Scale, Stage};
 
 /// The stores, for tests that concern them.
@@ -51,11 +52,20 @@ fn get_with(stage: &Stage, path: &str, name: &str, value: &str) -> Fetched {
 
 /// All that comes back for these bytes until the proxy closes the connection.
 fn raw(stage: &Stage, request: &str) -> String {
-    let mut stream = TcpStream::connect(stage.proxy.listen()).unwrap();
+    raw_of(&stage.proxy, request)
+}
+
+/// The same from another proxy.
+fn raw_of(proxy: &Proxy, request: &str) -> String {
+    let mut stream = TcpStream::connect(proxy.listen()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    let mut sending = stream.try_clone().unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    std::thread::scope(|scope| {
+        // The proxy may stop to read until its answers are.
+        scope.spawn(move || sending.write_all(request.as_bytes()).unwrap());
+        stream.read_to_string(&mut answer).unwrap();
+    });
     answer
 }
 
