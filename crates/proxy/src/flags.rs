@@ -18,7 +18,7 @@ use crate::purge;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "forebay-proxy", version, max_term_width = 100)]
 pub struct Flags {
-    /// Where requests go that the cache cannot answer: http://HOST or http://HOST:PORT. Its name is resolved once, at start
+    /// Where requests go that the cache cannot answer: http://HOST or http://HOST:PORT
     #[arg(long, value_name = "URL")]
     pub origin: String,
 
@@ -78,6 +78,10 @@ pub struct Flags {
     #[arg(long, value_name = "SECONDS", default_value_t = 86400)]
     pub stale_if_unreachable: u32,
 
+    /// How often the origin's name is resolved again; where that fails, its old addresses stay (0: never)
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub resolve_interval: u64,
+
     /// How long a connection to the origin may take to open
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     pub connect_timeout: u64,
@@ -131,6 +135,8 @@ pub struct Config {
     pub purge_access: purge::Access,
     /// [`crate::policy::freshness::Settings::stale_if_unreachable_secs`]
     pub stale_if_unreachable_secs: u32,
+    /// How often the origin's name is resolved again.
+    pub resolve_interval: Option<Duration>,
     /// The limit for opening a connection to the origin.
     pub connect_timeout: Duration,
     /// The limit for the origin's silence.
@@ -236,6 +242,7 @@ impl Flags {
             threads,
             purge_access: purge_access(&self.allow_purge_from)?,
             stale_if_unreachable_secs: self.stale_if_unreachable,
+            resolve_interval: (self.resolve_interval > 0).then(|| Duration::from_secs(self.resolve_interval)),
             connect_timeout: Duration::from_secs(self.connect_timeout),
             read_timeout: Duration::from_secs(self.read_timeout),
             client_timeout: Duration::from_secs(self.client_timeout),

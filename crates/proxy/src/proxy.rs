@@ -255,7 +255,8 @@ impl ProxyHttp for CachingProxy {
     ) -> Box<Error> {
         // A name such as localhost has several addresses, of which the origin may listen on one.
         exchange.attempts += 1;
-        e.set_retry(exchange.attempts < self.config.origin.addresses.len());
+        let addresses = exchange.addresses.as_ref().map_or(0, |addresses| addresses.len());
+        e.set_retry(exchange.attempts < addresses);
         e
     }
 

@@ -108,6 +108,9 @@ async fn serve(
         ..ServerConf::default()
     });
     let grace = config.grace;
+    if let Some(interval) = config.resolve_interval {
+        tokio::spawn(config.origin.clone().follow(interval));
+    }
     let proxy = CachingProxy::new(config, store.storage, metrics.clone(), access_log.clone());
     let mut proxy = http_proxy(&conf, proxy);
     // Not to tunnel, but to refuse with a `Cache-Status`; pingora's own refusal has none.

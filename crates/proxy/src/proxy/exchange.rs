@@ -1,5 +1,6 @@
 //! What the proxy remembers of one request between pingora's filters.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -56,6 +57,8 @@ pub(crate) struct Exchange {
     pub withheld: Option<(ResponseHeader, Vec<HeaderName>)>,
     /// Why the response is not stored.
     pub refusal: Option<&'static str>,
+    /// Where the origin is, once it was asked.
+    pub addresses: Option<Arc<[SocketAddr]>>,
     /// Failed connections.
     pub attempts: usize,
     /// How it was answered.
@@ -82,6 +85,7 @@ impl Exchange {
             refreshed: None,
             withheld: None,
             refusal: None,
+            addresses: None,
             attempts: 0,
             outcome: None,
             label: None,

@@ -14,8 +14,11 @@ use crate::policy::target::Target;
 use crate::policy::{fields, request};
 
 /// The origin's address to try next.
-pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
-    let addresses = &config.origin.addresses;
+pub(super) fn peer(config: &Config, exchange: &mut Exchange) -> HttpPeer {
+    // Those of its first attempt, so that it tries each once.
+    let addresses = exchange
+        .addresses
+        .get_or_insert_with(|| config.origin.addresses());
     let address = addresses[exchange.attempts % addresses.len()];
     let mut peer = HttpPeer::new(address, false, String::new());
     peer.options.connection_timeout = Some(config.connect_timeout);
