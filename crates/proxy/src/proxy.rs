@@ -2,6 +2,7 @@
 
 mod answer;
 mod arrival;
+mod cache;
 mod exchange;
 mod failure;
 mod interim;
@@ -14,51 +15,39 @@ mod too_large;
 mod upstream;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
 use pingora_cache::key::HashBinary;
-use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
-use pingora_cache::predictor::CacheablePredictor;
 use pingora_cache::{
-    CacheKey, CacheMeta, CacheOptionOverrides, CachePhase, ForcedFreshness, HitHandler, NoCacheReason,
-    RespCacheable, Storage,
+    CacheKey, CacheMeta, CachePhase, ForcedFreshness, HitHandler, NoCacheReason, RespCacheable, Storage,
 };
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, RangeType, Session};
 
+use self::cache::Cache;
 pub(crate) use self::exchange::Exchange;
-use self::limited::Limited;
-use self::never_stored::{NeverStored, Predictions};
-use self::too_large::TooLarge;
 use crate::access_log::AccessLog;
 use crate::flags::Config;
 use crate::metrics::Metrics;
 use crate::policy::cache_status::Forward;
 use crate::policy::directives::Directives;
+use crate::policy::freshness::{self, Refusal};
+use crate::policy::invalidation;
 use crate::policy::request::{self, Use};
-use crate::policy::stale::{self, Failure};
 use crate::policy::target::Target;
-use crate::policy::{freshness, invalidation};
 use crate::{patience, purge};
-
-/// How long requests wait for the head of another one's response to the same URL before they ask the origin too.
-const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// A caching reverse proxy for one origin.
 pub(crate) struct CachingProxy {
     config: Config,
     settings: freshness::Settings,
-    storage: &'static Limited,
+    cache: Cache,
     metrics: Arc<Metrics>,
     access_log: Option<Arc<AccessLog>>,
-    lock: &'static CacheKeyLockImpl,
-    too_large: &'static TooLarge,
-    never_stored: &'static NeverStored,
-    predictions: &'static Predictions,
 }
 
 impl CachingProxy {
@@ -73,36 +62,12 @@ impl CachingProxy {
             stale_if_unreachable_secs: config.stale_if_unreachable_secs,
             ..freshness::Settings::default()
         };
-        // pingora takes these as `'static`; there is one proxy in a process.
-        let lock = Box::leak(CacheLock::new_boxed(LOCK_WAIT));
-        let too_large: &TooLarge = Box::leak(Box::new(TooLarge::new()));
-        let never_stored: &NeverStored = Box::leak(Box::new(NeverStored::new(too_large)));
-        let predictions = Box::leak(Box::new(Predictions::new(never_stored)));
-        let limited = Limited::new(storage, config.max_object_bytes, too_large);
-        let storage = Box::leak(Box::new(limited));
         Self {
-            config,
             settings,
-            storage,
+            cache: Cache::new(storage, config.max_object_bytes),
+            config,
             metrics,
             access_log,
-            lock,
-            too_large,
-            never_stored,
-            predictions,
-        }
-    }
-
-    /// Takes note of whether what a URL gives is stored.
-    fn remember(&self, session: &Session, response: &ResponseHeader, exchange: &mut Exchange) {
-        let key = session.cache.cache_key();
-        match storing::whole_is_stored(session.req_header(), response, exchange, &self.settings) {
-            Some(Ok(())) => self.never_stored.stored(key),
-            Some(Err(why)) => {
-                self.never_stored.refused(key, why);
-                exchange.refusal = Some(why.as_str());
-            }
-            None => {}
         }
     }
 
@@ -146,7 +111,7 @@ impl ProxyHttp for CachingProxy {
     fn request_cache_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
         let request = session.req_header();
         if purge::is_purge(&request.method) {
-            session.cache.enable(self.storage, None, None, None, None);
+            self.cache.enable_to_purge(session);
             return Ok(());
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -157,24 +122,15 @@ impl ProxyHttp for CachingProxy {
             exchange.forward = Some(Forward::Bypass);
             return Ok(());
         }
-        let mut overrides = CacheOptionOverrides::default();
-        overrides.wait_timeout = Some(LOCK_WAIT);
-        // No eviction manager: the storage keeps its capacity itself.
-        let (storage, lock) = (self.storage, self.lock);
-        let prediction = self.predictions.of(request);
-        session
-            .cache
-            .enable(storage, None, Some(prediction), Some(lock), Some(overrides));
+        self.cache.enable(session);
         // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
         // for its size comes back only with a body that would be stored.
         let key = purge::key(&self.target(session.req_header()));
-        let passes_by = !self.too_large.cacheable_prediction(&key);
-        exchange.key = Some(key);
-        let limit = if passes_by {
-            self.config.max_object_bytes
-        } else {
-            self.config.store.body_bytes_max
+        let limit = match self.cache.is_too_large(&key) {
+            true => self.config.max_object_bytes,
+            false => self.config.store.body_bytes_max,
         };
+        exchange.key = Some(key);
         session.cache.set_max_file_size_bytes(limit);
         Ok(())
     }
@@ -286,7 +242,7 @@ impl ProxyHttp for CachingProxy {
         let request = session.req_header();
         let target = self.target(request);
         for void in invalidation::targets(&request.method, &target, response.status, &response.headers) {
-            purge::invalidate(self.storage, &void).await;
+            purge::invalidate(self.cache.storage, &void).await;
         }
         Ok(())
     }
@@ -297,17 +253,16 @@ impl ProxyHttp for CachingProxy {
         response: &ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<RespCacheable> {
-        let decision = storing::decide(
-            session.req_header(),
-            response,
-            exchange,
-            &self.settings,
-            self.config.max_object_bytes,
-        );
-        self.remember(session, response, exchange);
+        let (request, settings) = (session.req_header(), &self.settings);
+        let max_bytes = self.config.max_object_bytes;
+        let decision = storing::decide(request, response, exchange, settings, max_bytes);
+        if let Some(whole) = storing::whole_is_stored(request, response, exchange, settings) {
+            exchange.refusal = whole.err().map(Refusal::as_str).or(exchange.refusal);
+            self.cache.remember(session, whole);
+        }
         let is_refused = matches!(decision, RespCacheable::Uncacheable(_));
-        if is_refused && storing::supersedes(response, exchange) && session.cache.phase() == CachePhase::Stale
-        {
+        let was_stored = session.cache.phase() == CachePhase::Stale;
+        if is_refused && was_stored && storing::supersedes(response, exchange) {
             session
                 .cache
                 .spawn_async_purge("the origin has something else, which is not stored");
@@ -333,20 +288,7 @@ impl ProxyHttp for CachingProxy {
         let Some(error) = error else {
             return !request::refuses_stale(&exchange.demands);
         };
-        let Some(meta) = session.cache.maybe_cache_meta() else {
-            return false;
-        };
-        let failure = failure::kind(error);
-        let entry = Directives::of_response(meta.headers());
-        let stands_in = stale::may_stand_in(failure, &entry, &exchange.demands);
-        if stands_in {
-            match failure {
-                Failure::Status(code) => exchange.forward_status = StatusCode::from_u16(code).ok(),
-                // pingora closes the connection after this answer, whose head would promise to keep it.
-                _ => session.set_keepalive(None),
-            }
-        }
-        stands_in
+        failure::has_substitute(error, session, exchange)
     }
 
     async fn response_filter(
