@@ -72,7 +72,11 @@ impl Target {
 /// Whether this is what a `Host` may say (RFC 3986, section 3.2): an IP address or a name, and a port. One that says nothing is
 /// for requests that concern no host, of which a cache knows none.
 pub fn is_host(value: &[u8]) -> bool {
-    let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
+    let fits = |b: &u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'.' | b'-' | b':' | b'_' | b'~' | b'%' | b'[' | b']')
+            || matches!(b, b'!' | b'$' | b'&'..=b',' | b';' | b'=')
+    };
     value.first().is_some_and(|b| *b != b':') && value.iter().all(fits)
 }
 
@@ -121,6 +125,8 @@ mod tests {
             ("example.com", true),
             ("EXAMPLE.com:80", true),
             ("a_b", true),
+            ("a!$&'()*+,;=~%b", true),
+            ("a#b", false),
             ("[::1]:8080", true),
             ("127.0.0.1", true),
             ("", false),
