@@ -38,7 +38,7 @@ pub(crate) struct Metrics {
 
 /// What a store tells of itself; counts begin at its opening.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct StoreStats {
+pub(crate) struct StoreStats {
     /// Bytes that entries take now.
     pub resident_bytes: u64,
     /// Bytes that they may take.

@@ -87,17 +87,20 @@ impl ProxyHttp for CachingProxy {
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         patience::head_came();
-        arrival::strip(session.req_header_mut());
+        arrival::set_limits(session, &self.config);
+        // Before anything is taken away: a PURGE is judged by all that came.
+        let refusal = arrival::refusal(session, &self.config);
+        let request = session.req_header_mut();
+        arrival::strip(request);
+        let refusal = match refusal {
+            None => arrival::aim(request)?,
+            refusal => refusal,
+        };
         // A background revalidation asks for itself: what its client demanded does not bind it.
         exchange.is_background = session.as_downstream().is_subrequest();
         if !exchange.is_background {
             exchange.demands = Directives::of_request(&session.req_header().headers);
         }
-        arrival::set_limits(session, &self.config);
-        let refusal = match arrival::refusal(session, &self.config) {
-            None => arrival::aim(session.req_header_mut())?,
-            refusal => refusal,
-        };
         match refusal {
             None => Ok(false),
             Some(refusal) => {

@@ -94,7 +94,7 @@ impl Store {
     }
 
     /// What the store tells of itself.
-    pub fn stats(&self) -> StoreStats {
+    pub(crate) fn stats(&self) -> StoreStats {
         match &self.kind {
             Kind::Other => StoreStats::default(),
             Kind::Memory(memory) => {

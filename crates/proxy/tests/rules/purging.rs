@@ -30,6 +30,8 @@ fn a_purge_that_a_proxy_on_this_machine_passed_on_is_refused_and_told_why() {
         );
         assert!(refused.field("cache-status").contains("detail=purge-forwarded"));
     }
+    let hidden = [("Connection", "Via"), ("Via", "1.1 x")];
+    assert_eq!(purge(&stage.proxy, &hidden).status, 403);
     assert_eq!(purge(&stage.proxy, &[]).status, 404);
 }
 
