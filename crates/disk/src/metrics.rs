@@ -15,7 +15,7 @@ use Kind::{Counter, Gauge};
 
 type Field = (Kind, &'static str, Unit, &'static str, fn(&DiskStats) -> u64);
 
-const FIELDS: [Field; 27] = [
+const FIELDS: [Field; 28] = [
     (
         Gauge,
         "forebay_disk_entries",
@@ -158,6 +158,13 @@ const FIELDS: [Field; 27] = [
         Unit::Count,
         "Changes of files that failed.",
         |s| s.write_errors,
+    ),
+    (
+        Gauge,
+        "forebay_disk_is_paused",
+        Unit::Count,
+        "1 where a write has failed, and none has begun since.",
+        |s| s.is_paused.into(),
     ),
     (
         Counter,
