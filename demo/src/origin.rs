@@ -10,6 +10,9 @@ use crate::gate::Gates;
 use crate::message::{self, RequestHead};
 use crate::routes;
 
+/// At the end of an answer: the connection ends there. No answer has it.
+const CLOSE: &str = "\0";
+
 /// A running origin; dropping it stops the listener.
 #[derive(Debug)]
 pub struct Origin {
@@ -63,6 +66,11 @@ impl Origin {
     /// Lets `steps` more steps of the answer at `path` go.
     pub fn release(&self, path: &str, steps: usize) {
         self.shared.gates.release(path, steps);
+    }
+
+    /// As [`Self::say`]; after the answer, the connection is closed.
+    pub fn say_and_close(&self, path: &str, answer: &str) {
+        self.say(path, &format!("{answer}{CLOSE}"));
     }
 
     /// The next request for `path` that no earlier call answers gets `answer`, byte for byte.
@@ -126,7 +134,10 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         skip_body(&request, &mut input)?;
         let nth = shared.record(&request);
         match shared.next_scripted(&request.path) {
-            Some(answer) if answer.is_empty() => return Ok(()),
+            Some(answer) if answer.ends_with(CLOSE) || answer.is_empty() => {
+                let answer = answer.strip_suffix(CLOSE).unwrap_or_default();
+                return (&mut &*stream).write_all(answer.as_bytes());
+            }
             Some(answer) => (&mut &*stream).write_all(answer.as_bytes())?,
             None => routes::answer(&request, nth, shared, stream)?,
         }

@@ -90,7 +90,7 @@ impl Proxy {
         self.listen
     }
 
-    /// Where it answers `/healthz` and `/metrics`.
+    /// Where it answers `/healthz`, `/readyz` and `/metrics`.
     pub fn admin(&self) -> SocketAddr {
         self.admin
     }

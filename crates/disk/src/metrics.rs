@@ -167,6 +167,13 @@ const FIELDS: [Field; 28] = [
         |s| s.write_errors,
     ),
     (
+        Gauge,
+        "forebay_disk_is_paused",
+        Unit::Count,
+        "1 where a write has failed, and none has begun since.",
+        |s| s.is_paused.into(),
+    ),
+    (
         Counter,
         "forebay_disk_corrupt_entries_total",
         Unit::Count,

@@ -50,6 +50,8 @@ pub struct DiskStats {
     pub read_errors: u64,
     /// Writes, and all else that changes a file, that failed.
     pub write_errors: u64,
+    /// A write has failed, and none has begun since: they are refused for a while.
+    pub is_paused: bool,
     /// Segments that were evicted because the disk was full, before the capacity was.
     pub full_disk_evictions: u64,
     /// Entries found damaged, and dropped.

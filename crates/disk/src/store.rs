@@ -222,6 +222,7 @@ impl Store {
             index_bytes: self.index.len_bytes() as u64,
             memory_tier_bytes: self.tier.held_bytes(),
             live_writes: self.live.len() as u64,
+            is_paused: self.failed.lock().is_some(),
             ..DiskStats::default()
         };
         self.counters.fill(&mut stats);

@@ -305,6 +305,7 @@ async fn after_a_failure_new_writes_are_refused_for_a_while_and_hits_go_on() {
         let error = put(&store, "a", &body(size, 1)).await.unwrap_err();
         assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
         let failed = Instant::now();
+        assert!(store.stats().is_paused);
         io.heal();
         loop {
             match put(&store, "a", &body(size, 1)).await {
@@ -322,6 +323,7 @@ async fn after_a_failure_new_writes_are_refused_for_a_while_and_hits_go_on() {
             tokio::time::sleep(pause / 20).await;
         }
         assert!(failed.elapsed() >= pause / 2);
+        assert!(!store.stats().is_paused);
     }
 }
 

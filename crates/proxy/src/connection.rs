@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::gathering::Gathering;
 use crate::pacing;
+use crate::patience::Heads;
 
 /// What may be on its way to a client of this machine, in bytes; Linux takes it twice, and counts its own bookkeeping.
 ///
@@ -30,17 +31,19 @@ pub(crate) struct Listener {
     inner: TcpListener,
     /// The congestion control for clients that are not near, where they are accepted with another.
     paced: Option<Arc<[u8]>>,
+    /// How long clients may take nothing, and send no whole head.
+    limit: Duration,
 }
 
 impl Listener {
-    pub(crate) fn new(inner: TcpListener) -> Self {
-        Self::without_pacing(inner, pacing::PACED)
+    pub(crate) fn new(inner: TcpListener, limit: Duration) -> Self {
+        Self::without_pacing(inner, limit, pacing::PACED)
     }
 
     /// `paced` is how the names of the congestion controls begin that pace.
-    fn without_pacing(inner: TcpListener, paced: &[u8]) -> Self {
+    fn without_pacing(inner: TcpListener, limit: Duration, paced: &[u8]) -> Self {
         let paced = pacing::turn_off(&inner, paced);
-        Self { inner, paced }
+        Self { inner, paced, limit }
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -50,8 +53,12 @@ impl Listener {
     /// Cancel safe: a client that is not returned has not been accepted.
     pub(crate) async fn accept(&self) -> io::Result<Accepted> {
         let (socket, peer) = self.inner.accept().await?;
-        let paced = self.paced.clone();
-        Ok(Accepted { socket, peer, paced })
+        Ok(Accepted {
+            socket,
+            peer,
+            paced: self.paced.clone(),
+            limit: self.limit,
+        })
     }
 }
 
@@ -61,18 +68,20 @@ pub(crate) struct Accepted {
     socket: TcpStream,
     peer: SocketAddr,
     paced: Option<Arc<[u8]>>,
+    limit: Duration,
 }
 
 impl Accepted {
-    /// The connection as pingora takes it, with the peer's address, which PURGE is judged by.
-    pub(crate) fn into_stream(self) -> Stream {
+    /// The connection as pingora takes it, with the peer's address, which PURGE is judged by; its heads are to be told of.
+    pub(crate) fn into_stream(self) -> (Stream, Heads) {
         let digest = SocketDigest::from_raw_fd(self.socket.as_raw_fd());
         let _ = digest.peer_addr.set(Some(self.peer.into())); // new, so it is not set yet
         let is_near = is_near(is_of_this_host(&self.socket, self.peer), round_trip(&digest));
         self.prepare(is_near);
         let mut stream = PingoraStream::from(self.socket);
         stream.set_socket_digest(digest);
-        Box::new(Gathering::new(stream))
+        let heads = Heads::default();
+        (Box::new(Gathering::new(stream, heads.clone(), self.limit)), heads)
     }
 
     /// Sets the socket's options.
@@ -112,6 +121,8 @@ fn is_of_this_host(socket: &TcpStream, peer: SocketAddr) -> bool {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(60);
+
     async fn bound() -> TcpListener {
         TcpListener::bind("127.0.0.1:0").await.unwrap()
     }
@@ -126,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_under_way_to_a_client_of_this_host_is_little() {
         for peer in [None, Some("[::ffff:127.0.0.2]:80"), Some("[::1]:80")] {
-            let (_client, mut accepted) = connected(Listener::new(bound().await)).await;
+            let (_client, mut accepted) = connected(Listener::new(bound().await, LIMIT)).await;
             accepted.peer = peer.map_or(accepted.peer, |peer| peer.parse().unwrap());
             let same_socket = SockRef::from(&accepted.socket).try_clone().unwrap();
             let before = same_socket.send_buffer_size().unwrap();
@@ -139,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_system_finds_the_buffer_for_a_client_that_is_not_near() {
-        let (_client, accepted) = connected(Listener::new(bound().await)).await;
+        let (_client, accepted) = connected(Listener::new(bound().await, LIMIT)).await;
         let send_buffer = || SockRef::from(&accepted.socket).send_buffer_size().unwrap();
         let before = send_buffer();
         accepted.prepare(false);
@@ -167,7 +178,7 @@ mod tests {
     #[tokio::test]
     #[cfg(target_os = "linux")]
     async fn no_client_is_paced_that_is_near_and_all_others_are() {
-        let listener = Listener::without_pacing(listener_of(CUBIC).await, b"cub");
+        let listener = Listener::without_pacing(listener_of(CUBIC).await, LIMIT, b"cub");
         let (_client, accepted) = connected(listener).await;
         accepted.prepare(true);
         assert_eq!(control(&accepted), b"reno");
@@ -179,7 +190,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     async fn a_congestion_control_that_does_not_pace_is_left_to_the_system() {
         for control_of_all in [&b"reno"[..], CUBIC] {
-            let listener = Listener::new(listener_of(control_of_all).await);
+            let listener = Listener::new(listener_of(control_of_all).await, LIMIT);
             let (_client, accepted) = connected(listener).await;
             for is_near in [true, false] {
                 accepted.prepare(is_near);
@@ -192,7 +203,7 @@ mod tests {
     #[tokio::test]
     #[cfg(target_os = "linux")]
     async fn a_congestion_control_that_is_not_the_listeners_stays() {
-        let listener = Listener::without_pacing(listener_of(b"reno").await, b"reno");
+        let listener = Listener::without_pacing(listener_of(b"reno").await, LIMIT, b"reno");
         let (_client, accepted) = connected(listener).await;
         SockRef::from(&accepted.socket).set_tcp_congestion(CUBIC).unwrap();
         accepted.prepare(false);
@@ -201,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_host_is_near_by_its_round_trip_alone() {
-        let (socket, _accepted) = connected(Listener::new(bound().await)).await;
+        let (socket, _accepted) = connected(Listener::new(bound().await, LIMIT)).await;
         assert!(is_of_this_host(&socket, "127.0.0.1:80".parse().unwrap()));
         assert!(!is_of_this_host(&socket, "192.0.2.1:80".parse().unwrap()));
         for (micros, near) in [
@@ -222,7 +233,7 @@ mod tests {
         let mut told = None;
         // One of less than a microsecond looks as if it was not known.
         for _ in 0..1000 {
-            let (_client, accepted) = connected(Listener::new(bound().await)).await;
+            let (_client, accepted) = connected(Listener::new(bound().await, LIMIT)).await;
             told = round_trip(&SocketDigest::from_raw_fd(accepted.socket.as_raw_fd()));
             if told.is_some() {
                 break;

@@ -15,6 +15,8 @@ use pingora_core::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::patience::{HeadWatch, Heads, Patience};
+
 /// What is held back at most, in bytes: a head, and what pingora read of the body with the origin's head (4 KiB with that).
 const HELD_BYTES_MAX: usize = 5 << 10;
 /// A larger buffer is not kept by a connection that holds nothing: most are idle.
@@ -32,19 +34,26 @@ const KEPT_BYTES_MAX: usize = 2 << 10;
 pub(crate) struct Gathering {
     inner: Stream,
     held: Vec<u8>,
+    /// For what the client does not take.
+    patience: Patience,
+    head: HeadWatch,
 }
 
 impl Gathering {
-    pub(crate) fn new(inner: Stream) -> Self {
+    /// `limit` is how long the client may take nothing, and send no whole head.
+    pub(crate) fn new(inner: Stream, heads: Heads, limit: Duration) -> Self {
         Self {
             inner,
             held: Vec::new(),
+            patience: Patience::new(limit),
+            head: HeadWatch::new(heads, limit),
         }
     }
 
     fn poll_send_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.held.is_empty() {
-            let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, &self.held))?;
+            let sent = Pin::new(&mut self.inner).poll_write(cx, &self.held);
+            let sent = ready!(self.patience.judge(cx, sent))?;
             self.forget(sent)?;
         }
         Poll::Ready(Ok(()))
@@ -72,10 +81,12 @@ impl AsyncWrite for Gathering {
                 return Poll::Ready(Ok(data.len()));
             }
             if this.held.is_empty() {
-                return Pin::new(&mut this.inner).poll_write(cx, data);
+                let sent = Pin::new(&mut this.inner).poll_write(cx, data);
+                return this.patience.judge(cx, sent);
             }
             let both = [IoSlice::new(&this.held), IoSlice::new(data)];
-            let sent = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, &both))?;
+            let sent = Pin::new(&mut this.inner).poll_write_vectored(cx, &both);
+            let sent = ready!(this.patience.judge(cx, sent))?;
             let of_held = sent.min(this.held.len());
             this.forget(of_held)?;
             if sent > of_held {
@@ -86,12 +97,14 @@ impl AsyncWrite for Gathering {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send_held(cx))?;
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let done = Pin::new(&mut self.inner).poll_flush(cx);
+        self.patience.judge(cx, done)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send_held(cx))?;
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let done = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.patience.judge(cx, done)
     }
 }
 
@@ -103,10 +116,13 @@ impl AsyncRead for Gathering {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if read.is_pending() && !self.held.is_empty() {
-            // A failure shows at the next write, or as the end of what is read.
-            let _ = self.as_mut().poll_flush(cx);
+            // Any other failure shows at the next write, or as the end of what is read.
+            match self.as_mut().poll_flush(cx) {
+                Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::TimedOut => return Poll::Ready(Err(e)),
+                _ => {}
+            }
         }
-        read
+        self.head.judge(cx, read)
     }
 }
 
@@ -169,90 +185,4 @@ impl GetSocketDigest for Gathering {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::AsyncReadExt;
-    use tokio::net::{TcpListener, TcpStream};
-
-    async fn pair() -> (Gathering, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let (client, accepted) = tokio::join!(client, listener.accept());
-        (Gathering::new(accepted.unwrap().0.into()), client.unwrap())
-    }
-
-    fn bytes(len: usize, seed: usize) -> Vec<u8> {
-        (0..len).map(|at| (at * 31 + seed) as u8).collect()
-    }
-
-    #[tokio::test]
-    async fn what_is_written_arrives_in_order_whatever_its_sizes() {
-        let (mut server, mut client) = pair().await;
-        const MAX: usize = HELD_BYTES_MAX;
-        let sizes = [
-            1,
-            400,
-            MAX - 1,
-            MAX,
-            MAX + 1,
-            0,
-            300,
-            1 << 20,
-            7,
-            2000,
-            5,
-            4000,
-            900,
-        ];
-        let written: Vec<Vec<u8>> = sizes.iter().map(|len| bytes(*len, *len)).collect();
-        let whole = written.concat();
-        let sending = async {
-            for part in &written {
-                server.write_all(part).await.unwrap();
-            }
-            AsyncWriteExt::shutdown(&mut server).await.unwrap();
-        };
-        let mut arrived = Vec::new();
-        let (_, read) = tokio::join!(sending, client.read_to_end(&mut arrived));
-        read.unwrap();
-        assert!(arrived == whole, "{} bytes of {}", arrived.len(), whole.len());
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_holds_nothing_keeps_no_large_buffer() {
-        let (mut server, _client) = pair().await;
-        for size in [HELD_BYTES_MAX, HELD_BYTES_MAX + 1] {
-            server.write_all(&bytes(600, 0)).await.unwrap();
-            server.write_all(&bytes(size, 1)).await.unwrap();
-            server.flush().await.unwrap();
-            assert!(server.held.is_empty() && server.held.capacity() <= KEPT_BYTES_MAX);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_flush_sends_what_is_held() {
-        let (mut server, mut client) = pair().await;
-        server.write_all(b"head").await.unwrap();
-        assert_eq!(server.held, b"head");
-        server.flush().await.unwrap();
-        let mut arrived = [0; 4];
-        client.read_exact(&mut arrived).await.unwrap();
-        assert_eq!(&arrived, b"head");
-    }
-
-    /// A head would wait for the first byte of a slow body, and the client for the head.
-    #[tokio::test]
-    async fn who_waits_for_the_client_sends_first() {
-        let (mut server, mut client) = pair().await;
-        server.write_all(b"head").await.unwrap();
-        let answering = async {
-            let mut arrived = [0; 4];
-            client.read_exact(&mut arrived).await.unwrap();
-            client.write_all(&arrived).await.unwrap();
-        };
-        let mut answer = [0; 4];
-        let (_, read) = tokio::join!(answering, server.read_exact(&mut answer));
-        read.unwrap();
-        assert_eq!(&answer, b"head");
-    }
-}
+mod tests;

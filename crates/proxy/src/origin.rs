@@ -1,20 +1,26 @@
 //! The origin: a plain http host, and the addresses that its name has.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use http::Uri;
+use log::{info, warn};
 
-/// The origin and its addresses.
+/// The origin and its addresses. Clones are of the same one.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// Host and port as in the flag; what an HTTP/1.0 request without `Host` is sent to.
     pub authority: String,
-    /// What the host resolved to; never empty.
-    pub addresses: Vec<SocketAddr>,
+    host: String,
+    port: u16,
+    /// What the host resolved to last; never empty.
+    addresses: Arc<RwLock<Arc<[SocketAddr]>>>,
 }
 
 impl Origin {
-    /// Reads the URL of an origin and resolves its host, once.
+    /// Reads the URL of an origin and resolves its host.
     ///
     /// # Errors
     /// One line that says what is wrong with the URL. An origin that is down is none: it may come back.
@@ -54,8 +60,48 @@ impl Origin {
         }
         Ok(Self {
             authority: authority.as_str().to_owned(),
-            addresses,
+            host: host.to_owned(),
+            port,
+            addresses: Arc::new(RwLock::new(addresses.into())),
         })
+    }
+
+    /// The addresses that it has now.
+    pub(crate) fn addresses(&self) -> Arc<[SocketAddr]> {
+        self.addresses
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Resolves its name again and again, without end; returns at once where it has none.
+    pub(crate) async fn follow(self, interval: Duration) {
+        if self.host.parse::<IpAddr>().is_ok() {
+            return;
+        }
+        loop {
+            tokio::time::sleep(interval).await;
+            let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
+            self.take(found.map(Iterator::collect));
+        }
+    }
+
+    /// Takes the addresses that were found, if there are any: an origin that has moved is better looked for at its old place than
+    /// not at all.
+    fn take(&self, found: io::Result<Vec<SocketAddr>>) {
+        let host = &self.host;
+        let found = match found {
+            Ok(found) if !found.is_empty() => found,
+            Ok(_) => return warn!("{host} has no address any more, its old ones stay"),
+            Err(e) => return warn!("cannot resolve {host} ({e}), its old addresses stay"),
+        };
+        let known = self.addresses();
+        let is_known = found.len() == known.len() && found.iter().all(|address| known.contains(address));
+        // Many a resolver gives them in another order each time.
+        if !is_known {
+            info!("{host} has new addresses: {found:?}");
+            *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = found.into();
+        }
     }
 }
 
@@ -80,12 +126,39 @@ mod tests {
             assert!(error.contains(says), "{origin}: {error}");
         }
         assert_eq!(
-            Origin::resolve("http://127.0.0.1").unwrap().addresses[0].port(),
+            Origin::resolve("http://127.0.0.1").unwrap().addresses()[0].port(),
             80
         );
         assert_eq!(
-            Origin::resolve("http://[::1]:9000/").unwrap().addresses[0].port(),
+            Origin::resolve("http://[::1]:9000/").unwrap().addresses()[0].port(),
             9000
         );
+    }
+
+    #[test]
+    fn an_origin_that_moves_is_followed_and_one_that_is_lost_stays_where_it_was() {
+        let origin = Origin::resolve("http://127.0.0.1:9000").unwrap();
+        let seen_by_requests = origin.clone();
+        let at = |hosts: &[u8]| -> Vec<SocketAddr> {
+            let address = |host: &u8| SocketAddr::from(([127, 0, 0, *host], 9000));
+            hosts.iter().map(address).collect()
+        };
+        for (found, expected) in [
+            (Ok(at(&[2, 3])), at(&[2, 3])),
+            (Err(io::ErrorKind::NotFound.into()), at(&[2, 3])),
+            (Ok(at(&[])), at(&[2, 3])),
+            (Ok(at(&[3, 2])), at(&[2, 3])),
+            (Ok(at(&[3])), at(&[3])),
+        ] {
+            origin.take(found);
+            assert_eq!(*seen_by_requests.addresses(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_is_not_looked_up_again() {
+        for url in ["http://127.0.0.1:9000", "http://[::1]:9000"] {
+            Origin::resolve(url).unwrap().follow(Duration::MAX).await;
+        }
     }
 }

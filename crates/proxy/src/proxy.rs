@@ -1,104 +1,79 @@
 //! The proxy itself: pingora's filters, each of which asks the [policy](crate::policy) and does what it says.
 
-mod access_log;
 mod answer;
+mod arrival;
+mod cache;
 mod exchange;
 mod failure;
 mod interim;
 mod limited;
+mod log_line;
+mod never_stored;
 mod revalidation;
 mod storing;
 mod too_large;
 mod upstream;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
-use http::{Method, StatusCode, Version};
+use http::{Method, StatusCode};
 use pingora_cache::key::HashBinary;
-use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
-use pingora_cache::predictor::CacheablePredictor;
 use pingora_cache::{
-    CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, HitHandler, NoCacheReason, RespCacheable,
-    Storage,
+    CacheKey, CacheMeta, CachePhase, ForcedFreshness, HitHandler, NoCacheReason, RespCacheable, Storage,
 };
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
-use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, Session};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, PurgeStatus, RangeType, Session};
 
-pub use self::exchange::Exchange;
-use self::limited::Limited;
-use self::too_large::TooLarge;
+use self::cache::Cache;
+pub(crate) use self::exchange::Exchange;
+use crate::access_log::AccessLog;
 use crate::flags::Config;
 use crate::metrics::Metrics;
 use crate::policy::cache_status::Forward;
 use crate::policy::directives::Directives;
+use crate::policy::freshness::{self, Refusal};
+use crate::policy::invalidation;
 use crate::policy::request::{self, Use};
-use crate::policy::stale::{self, Failure};
 use crate::policy::target::Target;
-use crate::policy::{freshness, invalidation};
-use crate::purge;
-
-/// How long requests wait for the head of another one's response to the same URL before they ask the origin too.
-const LOCK_WAIT: Duration = Duration::from_secs(30);
+use crate::{patience, purge};
 
 /// A caching reverse proxy for one origin.
-pub struct CachingProxy {
+pub(crate) struct CachingProxy {
     config: Config,
     settings: freshness::Settings,
-    storage: &'static Limited,
+    cache: Cache,
     metrics: Arc<Metrics>,
-    lock: &'static CacheKeyLockImpl,
-    too_large: &'static TooLarge,
+    access_log: Option<Arc<AccessLog>>,
 }
 
 impl CachingProxy {
     /// A proxy over a storage.
-    pub fn new(config: Config, storage: &'static (dyn Storage + Sync), metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        storage: &'static (dyn Storage + Sync),
+        metrics: Arc<Metrics>,
+        access_log: Option<Arc<AccessLog>>,
+    ) -> Self {
         let settings = freshness::Settings {
             stale_if_unreachable_secs: config.stale_if_unreachable_secs,
             ..freshness::Settings::default()
         };
-        // pingora takes these as `'static`; there is one proxy in a process.
-        let lock = Box::leak(CacheLock::new_boxed(LOCK_WAIT));
-        let too_large: &TooLarge = Box::leak(Box::new(TooLarge::new()));
-        let limited = Limited::new(storage, config.max_object_bytes, too_large);
-        let storage = Box::leak(Box::new(limited));
         Self {
-            config,
             settings,
-            storage,
+            cache: Cache::new(storage, config.max_object_bytes),
+            config,
             metrics,
-            lock,
-            too_large,
+            access_log,
         }
-    }
-
-    /// What is answered before anything is looked up or forwarded.
-    fn refusal(&self, session: &Session) -> Option<(StatusCode, &'static str)> {
-        let request = session.req_header();
-        let hosts = request.headers.get_all(http::header::HOST).iter().count();
-        // RFC 9112, 3.2: exactly one, except that HTTP/1.0 may have none.
-        if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
-            return Some((StatusCode::BAD_REQUEST, "no-single-host"));
-        }
-        if request.method == Method::CONNECT {
-            return Some((StatusCode::METHOD_NOT_ALLOWED, "no-tunnels"));
-        }
-        let client = session
-            .client_addr()
-            .and_then(|address| address.as_inet())
-            .map(|a| a.ip());
-        let may_purge = purge::is_allowed(client, &self.config.purge_networks);
-        (purge::is_purge(&request.method) && !may_purge)
-            .then_some((StatusCode::FORBIDDEN, "purge-not-allowed"))
     }
 
     fn target(&self, request: &RequestHeader) -> Target {
         let default_host = &self.config.origin.authority;
-        Target::of(&request.uri, request.raw_path(), &request.headers, default_host)
+        Target::of(request.raw_path(), &request.headers, default_host)
     }
 }
 
@@ -111,30 +86,26 @@ impl ProxyHttp for CachingProxy {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let request = session.req_header();
-        let version = request.version;
+        patience::head_came();
+        arrival::set_limits(session, &self.config);
+        // Before anything is taken away: a PURGE is judged by all that came.
+        let refusal = arrival::refusal(session, &self.config);
+        let request = session.req_header_mut();
+        arrival::strip(request);
+        let refusal = match refusal {
+            None => arrival::aim(request)?,
+            refusal => refusal,
+        };
         // A background revalidation asks for itself: what its client demanded does not bind it.
         exchange.is_background = session.as_downstream().is_subrequest();
         if !exchange.is_background {
-            exchange.demands = Directives::of_request(&request.headers);
+            exchange.demands = Directives::of_request(&session.req_header().headers);
         }
-        let downstream = session.as_downstream_mut();
-        downstream.set_read_timeout(Some(self.config.client_timeout));
-        downstream.set_write_timeout(Some(self.config.client_timeout));
-        if downstream.get_keepalive().is_some() {
-            // Without it, for ever.
-            downstream.set_keepalive(Some(self.config.client_timeout.as_secs()));
-        }
-        // Without it, pingora resets the connection of a client that has its whole response and sends its next request while
-        // the fill behind that response is still being finished.
-        downstream.set_pipelining_enabled(true);
-        if version < Version::HTTP_11 {
-            downstream.set_ignore_info_resp(true); // HTTP/1.0 knows no interim responses
-        }
-        match self.refusal(session) {
+        match refusal {
             None => Ok(false),
-            Some((status, detail)) => {
-                answer::send(session, status, exchange.own_answer(detail)).await?;
+            Some(refusal) => {
+                let label = exchange.own_answer(refusal.detail);
+                answer::send(session, refusal.status, refusal.says, label).await?;
                 Ok(true)
             }
         }
@@ -143,7 +114,7 @@ impl ProxyHttp for CachingProxy {
     fn request_cache_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
         let request = session.req_header();
         if purge::is_purge(&request.method) {
-            session.cache.enable(self.storage, None, None, None, None);
+            self.cache.enable_to_purge(session);
             return Ok(());
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {
@@ -154,23 +125,15 @@ impl ProxyHttp for CachingProxy {
             exchange.forward = Some(Forward::Bypass);
             return Ok(());
         }
-        let mut overrides = CacheOptionOverrides::default();
-        overrides.wait_timeout = Some(LOCK_WAIT);
-        // No eviction manager: the storage keeps its capacity itself.
-        let (storage, lock) = (self.storage, self.lock);
-        session
-            .cache
-            .enable(storage, None, Some(self.too_large), Some(lock), Some(overrides));
+        self.cache.enable(session);
         // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
         // for its size comes back only with a body that would be stored.
         let key = purge::key(&self.target(session.req_header()));
-        let passes_by = !self.too_large.cacheable_prediction(&key);
-        exchange.key = Some(key);
-        let limit = if passes_by {
-            self.config.max_object_bytes
-        } else {
-            self.config.store.body_bytes_max
+        let limit = match self.cache.is_too_large(&key) {
+            true => self.config.max_object_bytes,
+            false => self.config.store.body_bytes_max,
         };
+        exchange.key = Some(key);
         session.cache.set_max_file_size_bytes(limit);
         Ok(())
     }
@@ -200,6 +163,15 @@ impl ProxyHttp for CachingProxy {
         Ok(forced)
     }
 
+    fn range_header_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        _: &mut Exchange,
+    ) -> RangeType {
+        answer::part(session.req_header(), response)
+    }
+
     /// A HEAD that finds nothing goes to the origin as a HEAD and fills nothing: pingora would turn it into a GET and
     /// fetch a body that nobody asked for. A client's `no-store` fills nothing either.
     fn cache_miss(&self, session: &mut Session, exchange: &mut Exchange) {
@@ -217,6 +189,7 @@ impl ProxyHttp for CachingProxy {
             answer::send(
                 session,
                 StatusCode::GATEWAY_TIMEOUT,
+                "",
                 exchange.own_answer("only-if-cached"),
             )
             .await?;
@@ -241,17 +214,18 @@ impl ProxyHttp for CachingProxy {
     ) -> Box<Error> {
         // A name such as localhost has several addresses, of which the origin may listen on one.
         exchange.attempts += 1;
-        e.set_retry(exchange.attempts < self.config.origin.addresses.len());
+        let addresses = exchange.addresses.as_ref().map_or(0, |addresses| addresses.len());
+        e.set_retry(exchange.attempts < addresses);
         e
     }
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        upstream::prepare(request, exchange, &self.config.origin)
+        upstream::prepare(request, exchange, &self.target(session.req_header()))
     }
 
     async fn upstream_response_filter(
@@ -271,7 +245,7 @@ impl ProxyHttp for CachingProxy {
         let request = session.req_header();
         let target = self.target(request);
         for void in invalidation::targets(&request.method, &target, response.status, &response.headers) {
-            purge::invalidate(self.storage, &void).await;
+            purge::invalidate(self.cache.storage, &void).await;
         }
         Ok(())
     }
@@ -282,13 +256,21 @@ impl ProxyHttp for CachingProxy {
         response: &ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<RespCacheable> {
-        Ok(storing::decide(
-            session.req_header(),
-            response,
-            exchange,
-            &self.settings,
-            self.config.max_object_bytes,
-        ))
+        let (request, settings) = (session.req_header(), &self.settings);
+        let max_bytes = self.config.max_object_bytes;
+        let decision = storing::decide(request, response, exchange, settings, max_bytes);
+        if let Some(whole) = storing::whole_is_stored(request, response, exchange, settings) {
+            exchange.refusal = whole.err().map(Refusal::as_str).or(exchange.refusal);
+            self.cache.remember(session, whole);
+        }
+        let is_refused = matches!(decision, RespCacheable::Uncacheable(_));
+        let was_stored = session.cache.phase() == CachePhase::Stale;
+        if is_refused && was_stored && storing::supersedes(response, exchange) {
+            session
+                .cache
+                .spawn_async_purge("the origin has something else, which is not stored");
+        }
+        Ok(decision)
     }
 
     fn cache_vary_filter(
@@ -309,20 +291,7 @@ impl ProxyHttp for CachingProxy {
         let Some(error) = error else {
             return !request::refuses_stale(&exchange.demands);
         };
-        let Some(meta) = session.cache.maybe_cache_meta() else {
-            return false;
-        };
-        let failure = failure::kind(error);
-        let entry = Directives::of_response(meta.headers());
-        let stands_in = stale::may_stand_in(failure, &entry, &exchange.demands);
-        if stands_in {
-            match failure {
-                Failure::Status(code) => exchange.forward_status = StatusCode::from_u16(code).ok(),
-                // pingora closes the connection after this answer, whose head would promise to keep it.
-                _ => session.set_keepalive(None),
-            }
-        }
-        stands_in
+        failure::has_substitute(error, session, exchange)
     }
 
     async fn response_filter(
@@ -341,7 +310,7 @@ impl ProxyHttp for CachingProxy {
         let code = failure::status(e, exchange);
         if code > 0 {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            if let Err(e) = answer::send(session, status, exchange.failed_answer()).await {
+            if let Err(e) = answer::send(session, status, "", exchange.failed_answer()).await {
                 log::debug!("the client did not take the error response: {e}");
             }
         }
@@ -376,9 +345,11 @@ impl ProxyHttp for CachingProxy {
     async fn logging(&self, session: &mut Session, e: Option<&Error>, exchange: &mut Exchange) {
         let bytes = session.as_downstream().body_bytes_sent() as u64;
         exchange.count(&self.metrics, e, bytes);
-        if self.config.access_log && !exchange.is_background {
-            access_log::write(session, exchange, &self.target(session.req_header()), bytes);
+        if let Some(log) = self.access_log.as_ref().filter(|_| !exchange.is_background) {
+            let target = self.target(session.req_header());
+            log.put(log_line::of(session, exchange, &target, bytes));
         }
+        patience::head_is_next();
     }
 
     fn suppress_error_log(&self, _: &Session, _: &Exchange, error: &Error) -> bool {

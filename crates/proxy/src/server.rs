@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::access_log::AccessLog;
 use crate::admin::Admin;
 use crate::connection::Listener;
 use crate::flags::{Config, StoreConfig};
@@ -25,6 +26,8 @@ use crate::store::Store;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a drain looks whether all requests have ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
+/// How long to wait at the end for a reader of the access log.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves until SIGTERM or SIGINT, then drains and closes the store. The process's limit of open files is raised to what the
 /// system lets it have.
@@ -55,20 +58,25 @@ pub fn run_with(
     let served = runtime.block_on(serve(config, open));
     // Requests that outlived the grace period end here, before the store is closed under them.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    served?.close();
+    let (store, access_log) = served?;
+    if let Some(log) = access_log {
+        log.flush(LOG_PATIENCE);
+    }
+    store.close();
     Ok(())
 }
 
 async fn serve(
     config: Config,
     open: impl FnOnce(&StoreConfig) -> Result<Store, String>,
-) -> Result<Store, String> {
-    let listener = bind("--listen", config.listen).await?;
+) -> Result<(Store, Option<Arc<AccessLog>>), String> {
+    let limit = config.client_timeout;
+    let listener = bind("--listen", config.listen, limit).await?;
     let address = listener
         .local_addr()
         .map_err(|e| format!("--listen {}: {e}", config.listen))?;
     let admin_listener = match config.admin {
-        Some(admin) => Some(bind("--admin", admin).await?),
+        Some(admin) => Some(bind("--admin", admin, limit).await?),
         None => None,
     };
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| format!("no SIGTERM ({e})"))?;
@@ -76,6 +84,13 @@ async fn serve(
     let store = open(&config.store)?;
     let metrics = Arc::new(Metrics::default());
     let (shut_down, shutdown) = watch::channel(false);
+    // It goes on telling while requests are drained.
+    let (_until_the_end, admin_shutdown) = watch::channel(false);
+
+    let access_log = match config.access_log {
+        true => Some(Arc::new(AccessLog::to(std::io::stdout(), metrics.clone())?)),
+        false => None,
+    };
 
     let mut announcement = format!("forebay-proxy listening on {address}");
     if let Some(listener) = admin_listener {
@@ -84,15 +99,20 @@ async fn serve(
         let admin = Arc::new(Admin {
             metrics: metrics.clone(),
             store: store.clone(),
+            shutdown: shutdown.clone(),
         });
-        tokio::spawn(accept(listener, admin, shutdown.clone()));
+        tokio::spawn(accept(listener, admin, admin_shutdown));
     }
     let conf = Arc::new(ServerConf {
         threads: config.threads,
         ..ServerConf::default()
     });
     let grace = config.grace;
-    let mut proxy = http_proxy(&conf, CachingProxy::new(config, store.storage, metrics.clone()));
+    if let Some(interval) = config.resolve_interval {
+        tokio::spawn(config.origin.clone().follow(interval));
+    }
+    let proxy = CachingProxy::new(config, store.storage, metrics.clone(), access_log.clone());
+    let mut proxy = http_proxy(&conf, proxy);
     // Not to tunnel, but to refuse with a `Cache-Status`; pingora's own refusal has none.
     proxy.server_options = Some(connect_reaches_the_proxy());
     let accepting = tokio::spawn(accept(listener, Arc::new(proxy), shutdown));
@@ -114,7 +134,7 @@ async fn serve(
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    Ok(store)
+    Ok((store, access_log))
 }
 
 fn connect_reaches_the_proxy() -> HttpServerOptions {
@@ -123,10 +143,10 @@ fn connect_reaches_the_proxy() -> HttpServerOptions {
     options
 }
 
-async fn bind(flag: &str, address: SocketAddr) -> Result<Listener, String> {
+async fn bind(flag: &str, address: SocketAddr, limit: Duration) -> Result<Listener, String> {
     TcpListener::bind(address)
         .await
-        .map(Listener::new)
+        .map(|listener| Listener::new(listener, limit))
         .map_err(|e| format!("{flag} {address}: cannot listen there ({e})"))
 }
 
@@ -144,10 +164,14 @@ where
             Ok(client) => {
                 let (app, shutdown) = (app.clone(), shutdown.clone());
                 tokio::spawn(async move {
-                    let mut next = Some(client.into_stream());
-                    while let Some(stream) = next {
-                        next = app.process_new(stream, &shutdown).await;
-                    }
+                    let (stream, heads) = client.into_stream();
+                    let serving = async {
+                        let mut next = Some(stream);
+                        while let Some(stream) = next {
+                            next = app.process_new(stream, &shutdown).await;
+                        }
+                    };
+                    heads.serve(serving).await;
                 });
             }
             Err(e) => {
@@ -163,7 +187,14 @@ where
 /// Waits until no request is open, at most as long as the grace period.
 async fn drain(metrics: &Metrics, grace: Duration) {
     let all_ended = async {
-        while metrics.open_requests.get() > 0 {
+        // One look may see the end of a request, and not its beginning; a second one does not.
+        let mut looks = 0;
+        while looks < 2 {
+            looks = if metrics.open_requests.get() > 0 {
+                0
+            } else {
+                looks + 1
+            };
             tokio::time::sleep(DRAIN_LOOK).await;
         }
     };

@@ -94,7 +94,7 @@ impl Store {
     }
 
     /// What the store tells of itself.
-    pub fn stats(&self) -> StoreStats {
+    pub(crate) fn stats(&self) -> StoreStats {
         match &self.kind {
             Kind::Other => StoreStats::default(),
             Kind::Memory(memory) => {
@@ -147,7 +147,11 @@ fn of_disk(stats: &DiskStats) -> StoreStats {
         refused: stats.refused,
         refused_first_sight: stats.refused_first_sight,
         refused_write_rate: stats.refused_write_rate,
-        errors: stats.read_errors + stats.write_errors + stats.corrupt_entries,
+        read_errors: stats.read_errors,
+        write_errors: stats.write_errors,
+        corrupt_entries: stats.corrupt_entries,
+        is_paused: stats.is_paused,
+        written_bytes: stats.written_bytes,
         open_handlers: stats.open_handlers + stats.live_writes,
         memory_tier_bytes: stats.memory_tier_bytes,
         memory_tier_reads: stats.memory_tier_reads,

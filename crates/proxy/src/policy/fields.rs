@@ -1,8 +1,8 @@
 //! Sorts header fields: which belong to one connection, which are stored, and which a 304 brings up to date.
 
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 use super::list::members;
@@ -25,6 +25,11 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     UPGRADE,
 ];
 
+/// Whether a field with this name binds one connection, and is not forwarded.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
 /// The fields of this head that must not be stored: hop-by-hop ones and those that `Connection` names.
 pub fn unstorable(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut names = connection_named(headers);
@@ -32,12 +37,12 @@ pub fn unstorable(headers: &HeaderMap) -> Vec<HeaderName> {
     names
 }
 
-/// The fields of this head that must not be forwarded to the other side, apart from those that frame the body or
-/// upgrade the connection, which the proxy core sets anew.
+/// The fields of this head, which upgrades nothing, that must not be forwarded to the other side, apart from those that frame the
+/// body, which the proxy core sets anew.
 pub fn unforwardable(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut names = connection_named(headers);
     names.extend(
-        [KEEP_ALIVE, PROXY_CONNECTION, TRAILER]
+        [KEEP_ALIVE, PROXY_CONNECTION, TRAILER, UPGRADE]
             .into_iter()
             .filter(|name| headers.contains_key(name)),
     );
@@ -54,6 +59,22 @@ pub fn refreshing(not_modified: &HeaderMap) -> Vec<HeaderName> {
         .filter(|name| !excepted.contains(name))
         .cloned()
         .collect()
+}
+
+/// The fields of a request that its `Connection` names, so that they concern nobody but this proxy. `Host` and `X-Forwarded-*`
+/// stay: a request that names those is to be refused, and would mean something else without them.
+pub fn nominated(request: &HeaderMap) -> Vec<HeaderName> {
+    let is_usual = |value: &HeaderValue| {
+        let value = value.as_bytes();
+        value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close")
+    };
+    // Most requests name nothing.
+    if request.get_all(CONNECTION).iter().all(is_usual) {
+        return Vec::new();
+    }
+    let mut names = connection_named(request);
+    names.retain(|name| *name != HOST && !name.as_str().starts_with("x-forwarded-"));
+    names
 }
 
 /// What `Connection` names, but for the fields that frame the body: no sender can mean those, and losing one would
@@ -95,6 +116,7 @@ mod tests {
             ),
             ("x-secret", "1"),
             ("keep-alive", "timeout=5"),
+            ("upgrade", "h2c"),
             ("transfer-encoding", "chunked"),
             ("proxy-authenticate", "Basic"),
             ("content-length", "5"),
@@ -110,12 +132,37 @@ mod tests {
                 "keep-alive",
                 "proxy-authenticate",
                 "transfer-encoding",
+                "upgrade",
                 "x-secret"
             ]
         );
         let mut unforwardable = names(unforwardable(&head));
         unforwardable.dedup();
-        assert_eq!(unforwardable, ["keep-alive", "x-secret"]);
+        assert_eq!(unforwardable, ["keep-alive", "upgrade", "x-secret"]);
+    }
+
+    #[test]
+    fn a_request_loses_what_its_connection_names_but_not_its_host() {
+        for (connection, expected) in [
+            ("keep-alive", &[][..]),
+            ("Close", &[]),
+            ("close, Accept-Language", &["accept-language"]),
+            ("x-absent, ACCEPT-LANGUAGE", &["accept-language"]),
+            (
+                "host, x-forwarded-for, content-length, connection",
+                &["connection"],
+            ),
+        ] {
+            let head = headers(&[
+                ("connection", connection),
+                ("accept-language", "de"),
+                ("host", "a"),
+                ("x-forwarded-for", "b"),
+                ("content-length", "5"),
+            ]);
+            assert_eq!(names(nominated(&head)), expected, "{connection}");
+        }
+        assert!(nominated(&headers(&[("accept-language", "de")])).is_empty());
     }
 
     #[test]

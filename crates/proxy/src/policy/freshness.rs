@@ -2,11 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{AGE, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED};
+use http::header::{AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 
 use super::directives::{Directives, Reach, SECONDS_MAX};
 use super::vary::Vary;
+
+const MAX_AGE: &[u8] = b"max-age";
+/// The last second that an HTTP date can tell, in the year 9999.
+const LAST_DATE_SECS: u64 = 253_402_300_799;
 
 /// What the operator may choose where the RFCs leave a choice.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +132,7 @@ pub fn decide(exchange: &Exchange<'_>, settings: &Settings) -> Result<Terms, Ref
             .or_else(|| heuristic_lifetime(exchange, &directives, settings))
             .ok_or(Refusal::NoLifetime)?
     };
-    let initial_age = initial_age(exchange);
+    let initial_age = initial_age(exchange.headers, exchange.request_time, exchange.response_time);
     let stale_allowed = !directives.forbids_stale();
     let window = |seconds: Option<u32>| seconds.filter(|_| stale_allowed);
     let explicit_window = window(directives.stale_while_revalidate)
@@ -203,7 +207,11 @@ fn explicit_lifetime(exchange: &Exchange<'_>, directives: &Directives) -> Option
     let Some(expires) = single(exchange.headers, &EXPIRES).and_then(parse_date) else {
         return Some(Duration::ZERO);
     };
-    Some(expires.duration_since(date(exchange)).unwrap_or_default())
+    Some(
+        expires
+            .duration_since(date(exchange.headers, exchange.response_time))
+            .unwrap_or_default(),
+    )
 }
 
 /// A tenth of the time since the last change, as RFC 9111, section 4.2.2 suggests.
@@ -216,20 +224,44 @@ fn heuristic_lifetime(
         return None;
     }
     let modified = single(exchange.headers, &LAST_MODIFIED).and_then(parse_date)?;
-    let unchanged_for = date(exchange).duration_since(modified).ok()?;
+    let unchanged_for = date(exchange.headers, exchange.response_time)
+        .duration_since(modified)
+        .ok()?;
     Some((unchanged_for / 10).min(settings.heuristic_lifetime_max))
 }
 
-fn initial_age(exchange: &Exchange<'_>) -> Duration {
+/// How old a response was when it arrived (RFC 9111, section 4.2.3).
+pub fn initial_age(headers: &HeaderMap, request_time: SystemTime, response_time: SystemTime) -> Duration {
     let seconds_since = |later: SystemTime, earlier: SystemTime| {
         later
             .duration_since(earlier)
             .map_or(0, |elapsed| elapsed.as_secs())
     };
-    let apparent = seconds_since(exchange.response_time, date(exchange));
-    let delay = seconds_since(exchange.response_time, exchange.request_time);
-    let corrected = age_value(exchange.headers) + delay;
+    let apparent = seconds_since(response_time, date(headers, response_time));
+    let delay = seconds_since(response_time, request_time);
+    let corrected = age_value(headers) + delay;
     Duration::from_secs(apparent.max(corrected))
+}
+
+/// The `Expires` of a response that is sent with another `Date` than it came with, at its old distance from that: the
+/// difference is its lifetime (RFC 9111, section 4.2.1), from which whoever gets it takes its `Age`. `None` where there is
+/// nothing to change, or `max-age` outweighs it.
+pub fn expires_with_date(headers: &HeaderMap, sent: SystemTime) -> Option<SystemTime> {
+    let expires = single(headers, &EXPIRES).and_then(parse_date)?;
+    let says_max_age = |line: &HeaderValue| {
+        let mut windows = line.as_bytes().windows(MAX_AGE.len());
+        windows.any(|window| window.eq_ignore_ascii_case(MAX_AGE))
+    };
+    if headers.get_all(CACHE_CONTROL).iter().any(says_max_age) {
+        return None;
+    }
+    let date = single(headers, &DATE).and_then(parse_date)?;
+    match expires.duration_since(date) {
+        Ok(lifetime) => sent
+            .checked_add(lifetime)
+            .map(|at| at.min(SystemTime::UNIX_EPOCH + Duration::from_secs(LAST_DATE_SECS))),
+        Err(past) => Some(before(sent, past.duration())),
+    }
 }
 
 /// The `Age` field in seconds: the first member counts, an invalid one is ignored (RFC 9111, section 5.1).
@@ -247,10 +279,10 @@ fn age_value(headers: &HeaderMap) -> u64 {
     }
 }
 
-fn date(exchange: &Exchange<'_>) -> SystemTime {
-    single(exchange.headers, &DATE)
+fn date(headers: &HeaderMap, response_time: SystemTime) -> SystemTime {
+    single(headers, &DATE)
         .and_then(parse_date)
-        .unwrap_or(exchange.response_time)
+        .unwrap_or(response_time)
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {

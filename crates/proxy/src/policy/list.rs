@@ -30,8 +30,11 @@ fn member_end(rest: &[u8]) -> usize {
     rest.len()
 }
 
-/// The length of the quoted string that `text` begins with, quotes included, if it closes.
-fn quoted_len(text: &[u8]) -> Option<usize> {
+/// The length of the quoted string that `text` begins with, quotes included, if it begins with one and that closes.
+pub(super) fn quoted_len(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'"') {
+        return None;
+    }
     let mut at = 1;
     while at < text.len() {
         match text[at] {

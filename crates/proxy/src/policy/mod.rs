@@ -8,7 +8,7 @@
 //! | [`directives`] | what do `Cache-Control`, `CDN-Cache-Control` and `Pragma` say? |
 //! | [`target`] | which resource is meant, and what keys it? |
 //! | [`freshness`] | may this response be stored, how long is it fresh, how old is it already? |
-//! | [`request`] | may this stored entry answer this request as it is? |
+//! | [`request`] | may this stored entry answer this request as it is, and a part of it? may the request go on? |
 //! | [`stale`] | may an outdated entry stand in for an origin that fails? |
 //! | [`vary`] | which variant of the resource does this request select? |
 //! | [`fields`] | which header fields are stored, forwarded, and taken over from a 304? |

@@ -1,6 +1,9 @@
-//! Decides whether a stored entry may answer a request as it is, given what the client asks of freshness.
+//! Decides what a request allows: a stored entry as it is, given what the client asks of freshness, a part, one more forward.
 
 use std::time::Duration;
+
+use http::Method;
+use http::header::{HeaderMap, HeaderValue, IF_RANGE, MAX_FORWARDS};
 
 use super::directives::{Directives, Reach, SECONDS_MAX};
 
@@ -61,6 +64,21 @@ pub fn refuses_stale(request: &Directives) -> bool {
     request.no_cache != Reach::Nothing || request.min_fresh.is_some() || limits_age
 }
 
+/// Whether a request may be answered with the part that it asks for, where there is a `Range`: not to any other method than GET
+/// (RFC 9110, section 14.2), and not where its condition is a tag that does not tell bytes apart (section 13.1.5).
+pub fn may_have_part(method: &Method, headers: &HeaderMap) -> bool {
+    let is_weak = |tag: &HeaderValue| tag.as_bytes().starts_with(b"W/");
+    *method == Method::GET && !headers.get_all(IF_RANGE).iter().any(is_weak)
+}
+
+/// How often a request that asks who is on its way may still be forwarded (RFC 9110, section 7.6.2).
+pub fn forwards_left(method: &Method, headers: &HeaderMap) -> Option<u64> {
+    if !matches!(*method, Method::OPTIONS | Method::TRACE) {
+        return None;
+    }
+    headers.get(MAX_FORWARDS)?.to_str().ok()?.trim().parse().ok()
+}
+
 fn within(stale_for: Duration, limit: u32) -> bool {
     limit == SECONDS_MAX || stale_for <= Duration::from_secs(limit.into())
 }
@@ -68,7 +86,6 @@ fn within(stale_for: Duration, limit: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderMap;
     use http::header::CACHE_CONTROL;
 
     fn request(cache_control: &str) -> Directives {
@@ -153,6 +170,48 @@ mod tests {
             ("max-stale=5", false),
         ] {
             assert_eq!(refuses_stale(&request(directives)), refuses, "{directives}");
+        }
+    }
+
+    fn with(field: &'static str, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(field, value.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn a_part_is_for_get_without_a_weak_condition() {
+        for (method, if_range, expected) in [
+            (Method::GET, None, true),
+            (Method::GET, Some("\"a\""), true),
+            (Method::GET, Some("Thu, 01 Jan 1970 00:00:00 GMT"), true),
+            (Method::GET, Some("W/\"a\""), false),
+            (Method::HEAD, None, false),
+            (Method::HEAD, Some("\"a\""), false),
+        ] {
+            let headers = if_range.map_or_else(HeaderMap::new, |value| with("if-range", value));
+            assert_eq!(
+                may_have_part(&method, &headers),
+                expected,
+                "{method} {if_range:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_options_and_trace_count_their_forwards() {
+        for (method, value, expected) in [
+            (Method::OPTIONS, "0", Some(0)),
+            (Method::TRACE, " 7 ", Some(7)),
+            (Method::GET, "0", None),
+            (Method::OPTIONS, "x", None),
+            (Method::OPTIONS, "-1", None),
+        ] {
+            assert_eq!(
+                forwards_left(&method, &with("max-forwards", value)),
+                expected,
+                "{method} {value}"
+            );
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Decides whether an outdated entry may stand in for an origin that fails (RFC 5861; RFC 9111, section 4.2.4).
 
+use http::StatusCode;
+
 use super::directives::Directives;
 use super::request;
 
@@ -27,6 +29,16 @@ pub fn may_stand_in(failure: Failure, entry: &Directives, client: &Directives) -
         Failure::Status(500 | 502 | 503 | 504) => entry.stale_if_error.is_some(),
         Failure::Status(_) | Failure::Other => false,
     }
+}
+
+/// Whether a full answer with this status says that the URL gives something else now than the outdated entry that it was asked
+/// about, which then may not be served any more, though the answer itself is not stored (RFC 9111, section 4.3.3).
+///
+/// A part says nothing of the whole; errors of the origin, and of this one client, say nothing of the resource.
+pub fn is_superseded_by(status: StatusCode) -> bool {
+    let is_part = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_of_the_resource = matches!(status.as_u16(), 401..=406 | 410 | 451);
+    (status.is_success() || status.is_redirection() || is_of_the_resource) && !is_part
 }
 
 #[cfg(test)]
@@ -65,5 +77,27 @@ mod tests {
             ..Directives::default()
         };
         assert!(!may_stand_in(Failure::Unreachable, &explicit, &impatient));
+    }
+
+    #[test]
+    fn an_answer_about_the_resource_supersedes_and_an_error_does_not() {
+        for (status, expected) in [
+            (200, true),
+            (204, true),
+            (301, true),
+            (403, true),
+            (404, true),
+            (410, true),
+            (206, false),
+            (304, false),
+            (400, false),
+            (416, false),
+            (429, false),
+            (500, false),
+            (503, false),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(is_superseded_by(status), expected, "{status}");
+        }
     }
 }

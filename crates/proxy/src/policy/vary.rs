@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderMap, HeaderName, VARY};
 
-use super::list::members;
+use super::list::{members, quoted_len};
 
 /// What `Vary` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +47,11 @@ pub fn selecting_value(request: &HeaderMap, name: &HeaderName) -> Vec<u8> {
     let lines = || request.get_all(name).iter().map(|line| line.as_bytes());
     let mut value = b"=".to_vec();
     if *name == ACCEPT_ENCODING {
-        value.extend(sorted_list(lines(), coding));
+        value.extend(codings(lines()));
     } else if [ACCEPT, ACCEPT_LANGUAGE, ACCEPT_CHARSET].contains(name) {
-        value.extend(sorted_list(lines(), |member| Some(lowered(member))));
+        // In their order: among equal weights, many origins take the first.
+        let list: Vec<Vec<u8>> = lines().flat_map(members).map(lowered).collect();
+        value.extend(list.join(&b","[..]));
     } else {
         // Nothing is known of the field's syntax but that its lines form a list.
         let lines: Vec<&[u8]> = lines().map(<[u8]>::trim_ascii).collect();
@@ -58,41 +60,56 @@ pub fn selecting_value(request: &HeaderMap, name: &HeaderName) -> Vec<u8> {
     value
 }
 
-fn sorted_list<'a>(
-    lines: impl Iterator<Item = &'a [u8]>,
-    normal: impl Fn(&[u8]) -> Option<Vec<u8>>,
-) -> Vec<u8> {
-    let mut list: Vec<Vec<u8>> = lines.flat_map(|line| members(line)).filter_map(normal).collect();
+/// Lower case without white space: case and blanks mean nothing in these fields, but within quotes.
+fn lowered(member: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(member.len());
+    let mut rest = member;
+    while let Some(byte) = rest.first() {
+        let taken = quoted_len(rest).unwrap_or(1);
+        match taken {
+            1 if byte.is_ascii_whitespace() => {}
+            1 => out.push(byte.to_ascii_lowercase()),
+            _ => out.extend_from_slice(&rest[..taken]),
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
+/// A list of content codings, each once, in alphabetical order: their weights alone tell which is wanted more.
+fn codings<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let members: Vec<Vec<u8>> = lines.flat_map(members).map(lowered).collect();
+    let any_is_named = members.iter().any(|member| coding_name(member) == b"*");
+    let normal = members
+        .into_iter()
+        .filter_map(|member| coding(member, any_is_named));
+    let mut list: Vec<Vec<u8>> = normal.collect();
     list.sort_unstable();
     list.dedup();
     list.join(&b","[..])
 }
 
-/// Lower case without white space: case and blanks mean nothing in these fields.
-fn lowered(member: &[u8]) -> Vec<u8> {
-    member
-        .iter()
-        .filter(|b| !b.is_ascii_whitespace())
-        .map(u8::to_ascii_lowercase)
-        .collect()
+fn coding_name(member: &[u8]) -> &[u8] {
+    member.split(|b| *b == b';').next().unwrap_or_default()
 }
 
 /// A content coding with its weight in thousandths: `gzip;q=0.50` is `gzip;500`, full weight is left out.
-fn coding(member: &[u8]) -> Option<Vec<u8>> {
-    let member = lowered(member);
-    let mut parts = member.split(|b| *b == b';');
-    let name: &[u8] = match parts.next()? {
+fn coding(member: Vec<u8>, any_is_named: bool) -> Option<Vec<u8>> {
+    let name: &[u8] = match coding_name(&member) {
         b"x-gzip" => b"gzip",
         b"x-compress" => b"compress",
         name => name,
     };
-    let weight = parts
+    let weight = member
+        .split(|b| *b == b';')
+        .skip(1)
         .find_map(|part| part.strip_prefix(b"q="))
         .map_or(Some(1000), thousandths);
+    // What is not mentioned is refused, but for `identity`; where `*` is there, it is what that says.
+    let is_refused_unless_mentioned = !any_is_named && name != b"identity";
     match weight {
         Some(1000) => Some(name.to_vec()),
-        // Refused explicitly is the same as not mentioned, but for `*` and `identity`, which are allowed by default.
-        Some(0) if name != b"*" && name != b"identity" => None,
+        Some(0) if is_refused_unless_mentioned => None,
         Some(weight) => Some([name, b";", weight.to_string().as_bytes()].concat()),
         None => Some(member),
     }
@@ -164,6 +181,9 @@ mod tests {
             (&["gzip;q=0.5, br"], &["br;q=0.5, gzip"], false),
             (&["gzip, identity;q=0"], &["gzip"], false),
             (&["gzip, *;q=0"], &["gzip"], false),
+            (&["gzip;q=0, *"], &["*"], false),
+            (&["gzip;q=0, *;q=0.5"], &["*;q=0.5"], false),
+            (&["gzip;q=0, *"], &["*, x-gzip;q=0.0"], true),
             (&["gzip"], &["br"], false),
             (&[""], &[], false),
             (&["gzip;q=2"], &["gzip"], false),
@@ -173,13 +193,23 @@ mod tests {
     }
 
     #[test]
-    fn languages_ignore_case_space_and_order_and_unknown_fields_keep_their_value() {
-        assert!(same(
-            &ACCEPT_LANGUAGE,
-            &["de-DE, en;q=0.5"],
-            &["en; q=0.5", "DE-de"]
-        ));
-        assert!(!same(&ACCEPT_LANGUAGE, &["de, en;q=0.5"], &["en, de;q=0.5"]));
+    fn case_and_blanks_mean_nothing_outside_quotes_and_the_order_of_a_list_does() {
+        for (name, a, b, equal) in [
+            (ACCEPT_LANGUAGE, "de-DE, en;q=0.5", "DE-de,en; q=0.5", true),
+            (ACCEPT_LANGUAGE, "de, en;q=0.5", "en, de;q=0.5", false),
+            (ACCEPT_LANGUAGE, "de, en", "en, de", false),
+            (ACCEPT, "Text/HTML ; Level=1", "text/html;level=1", true),
+            (ACCEPT, "a/b;p=\"X\"", "a/b;p=\"x\"", false),
+            (ACCEPT, "a/b;p=\"x y\"", "a/b;p=\"xy\"", false),
+            (ACCEPT, "A/b;p=\"X, y\"", "a/b ;P=\"X, y\"", true),
+            (ACCEPT, "a/b;p=\"X", "a/b;p=\"x", true),
+        ] {
+            assert_eq!(same(&name, &[a], &[b]), equal, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn fields_of_unknown_syntax_keep_their_value() {
         let cookie = HeaderName::from_static("cookie");
         assert!(same(&cookie, &["a=1; b=2"], &[" a=1; b=2 "]));
         assert!(!same(&cookie, &["a=1; b=2"], &["A=1; b=2"]));

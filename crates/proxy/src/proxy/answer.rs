@@ -3,16 +3,22 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, TRANSFER_ENCODING};
+use http::header::{
+    AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, RANGE, TRANSFER_ENCODING,
+};
 use http::{HeaderValue, Method, StatusCode, Version};
 use pingora_cache::{CacheMeta, CachePhase, NoCacheReason};
 use pingora_error::Result;
-use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{RangeType, Session};
 
 use super::exchange::{Exchange, Outcome};
 use super::revalidation;
 use crate::policy::cache_status::{CACHE_STATUS, CacheStatus, Forward};
+use crate::policy::{freshness, request};
+
+/// With so many ranges or more, a request gets the whole: as pingora has it.
+const RANGES_MAX: usize = 200;
 
 /// Completes the head of a final response, wherever it came from.
 pub(super) fn complete(
@@ -31,13 +37,21 @@ pub(super) fn complete(
             | CachePhase::Revalidated
             | CachePhase::RevalidatedNoCache(_)
     );
+    let now = SystemTime::now();
     if let Some(meta) = session.cache.maybe_cache_meta().filter(|_| out_of_cache) {
-        response.insert_header(AGE, age_secs(meta, SystemTime::now()))?;
+        response.insert_header(AGE, age_secs(meta, now))?;
+    } else if exchange.forward_status.is_some() {
+        keep_age(response, exchange)?;
     }
     if let (CachePhase::RevalidatedNoCache(_), Some(refreshed)) = (phase, &exchange.refreshed) {
         // pingora merged five fields of the 304 into this answer; here are all of them.
         for name in &refreshed.names {
             revalidation::replace(response, &refreshed.head, name)?;
+        }
+        if !refreshed.is_of_another {
+            // Confirmed just now, though what is stored of it does not say so.
+            response.remove_header(&AGE);
+            keep_age(response, exchange)?;
         }
         // What may not be stored must not be found again either.
         session
@@ -49,6 +63,11 @@ pub(super) fn complete(
         for name in &names {
             revalidation::replace(response, &whole, name)?;
         }
+    }
+    if response.headers.contains_key(EXPIRES)
+        && let Some(expires) = freshness::expires_with_date(&response.headers, now)
+    {
+        response.insert_header(EXPIRES, httpdate::fmt_http_date(expires))?;
     }
     if matches!(phase, CachePhase::Miss | CachePhase::Expired) && is_short(session, response.status) {
         // The client has it long before the fill ends, until which the connection serves nothing else. Its next request
@@ -63,15 +82,41 @@ pub(super) fn complete(
     label(response, exchange.labelled(status))
 }
 
+/// Has a response from the origin say how old it was when it came: pingora gives it a `Date` of now, which would make it new.
+fn keep_age(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
+    let (asked, came) = (exchange.request_time, exchange.response_time);
+    let age = freshness::initial_age(&response.headers, asked, came).as_secs();
+    if age > 0 {
+        response.insert_header(AGE, age)?;
+    }
+    Ok(())
+}
+
+/// Makes a response the part that the request asks for, if it may have one.
+pub(super) fn part(request: &RequestHeader, response: &mut ResponseHeader) -> RangeType {
+    if !request.headers.contains_key(RANGE) || request::may_have_part(&request.method, &request.headers) {
+        return pingora_proxy::range_header_filter(request, response, Some(RANGES_MAX));
+    }
+    RangeType::None
+}
+
 /// Adds this cache's member to `Cache-Status`, after those of the caches behind it.
 pub(super) fn label(response: &mut ResponseHeader, label: HeaderValue) -> Result<()> {
     response.append_header(CACHE_STATUS, label)?;
     Ok(())
 }
 
-/// Sends an answer of the proxy's own and ends the connection after it.
-pub(super) async fn send(session: &mut Session, status: StatusCode, cache_status: HeaderValue) -> Result<()> {
-    let body = format!("{status}\n");
+/// Sends an answer of the proxy's own, with what there is to say beside the status, and ends the connection after it.
+pub(super) async fn send(
+    session: &mut Session,
+    status: StatusCode,
+    says: &str,
+    cache_status: HeaderValue,
+) -> Result<()> {
+    let body = match says {
+        "" => format!("{status}\n"),
+        says => format!("{status}: {says}\n"),
+    };
     let mut response = ResponseHeader::build(status, Some(5))?;
     response.insert_header(DATE, httpdate::fmt_http_date(SystemTime::now()))?;
     response.insert_header(CONTENT_TYPE, "text/plain; charset=utf-8")?;
@@ -122,7 +167,7 @@ fn describe(
             },
         ),
         CachePhase::Expired => (
-            Outcome::Revalidated,
+            Outcome::Replaced,
             CacheStatus {
                 stored: true,
                 ..forwarded(Forward::Stale, None)

@@ -1,7 +1,8 @@
 //! What the proxy remembers of one request between pingora's filters.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
@@ -17,21 +18,23 @@ use crate::policy::request::Stored;
 
 /// How a request was answered, for the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Out of the cache, fresh.
     Hit,
     /// Out of the cache, stale.
     Stale,
     /// From the origin, and cacheable.
     Miss,
-    /// Out of the cache after the origin confirmed it, or from the origin in place of a stale entry.
+    /// Out of the cache after the origin confirmed it.
     Revalidated,
+    /// From the origin, in place of a stale entry.
+    Replaced,
     /// By the origin, without the cache; or by the proxy itself.
     Passed,
 }
 
 /// One request, from its arrival to its log line.
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// When the request arrived.
     pub received_at: SystemTime,
     /// It is a background revalidation, without a client.
@@ -54,6 +57,8 @@ pub struct Exchange {
     pub withheld: Option<(ResponseHeader, Vec<HeaderName>)>,
     /// Why the response is not stored.
     pub refusal: Option<&'static str>,
+    /// Where the origin is, once it was asked.
+    pub addresses: Option<Arc<[SocketAddr]>>,
     /// Failed connections.
     pub attempts: usize,
     /// How it was answered.
@@ -65,7 +70,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// A request that just arrived; it counts as open until it is dropped.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         metrics.open_requests.add(1);
         let now = SystemTime::now();
         Self {
@@ -80,6 +85,7 @@ impl Exchange {
             refreshed: None,
             withheld: None,
             refusal: None,
+            addresses: None,
             attempts: 0,
             outcome: None,
             label: None,
@@ -88,7 +94,7 @@ impl Exchange {
     }
 
     /// A stored entry, as the policy looks at it.
-    pub fn stored(&self, meta: &CacheMeta, fresh: bool, now: SystemTime) -> Stored {
+    pub(crate) fn stored(&self, meta: &CacheMeta, fresh: bool, now: SystemTime) -> Stored {
         Stored {
             age: now.duration_since(meta.epoch()).unwrap_or_default(),
             fresh_for: meta.fresh_until().duration_since(now).unwrap_or_default(),
@@ -101,7 +107,7 @@ impl Exchange {
     }
 
     /// Takes fields out of a head that is to be stored, and keeps them for this client.
-    pub fn withhold(&mut self, head: &mut ResponseHeader, mut names: Vec<HeaderName>) {
+    pub(crate) fn withhold(&mut self, head: &mut ResponseHeader, mut names: Vec<HeaderName>) {
         names.retain(|name| head.headers.contains_key(name));
         if names.is_empty() {
             return;
@@ -114,7 +120,7 @@ impl Exchange {
     }
 
     /// The label of an answer that the proxy makes up itself.
-    pub fn own_answer(&mut self, detail: &'static str) -> HeaderValue {
+    pub(crate) fn own_answer(&mut self, detail: &'static str) -> HeaderValue {
         self.outcome = Some(Outcome::Passed);
         self.labelled(CacheStatus {
             detail: Some(detail),
@@ -123,7 +129,7 @@ impl Exchange {
     }
 
     /// The label of an error that the proxy answers with.
-    pub fn failed_answer(&mut self) -> HeaderValue {
+    pub(crate) fn failed_answer(&mut self) -> HeaderValue {
         let forward_status = self.forward_status.map(|status| status.as_u16());
         self.labelled(CacheStatus {
             forward: self.forward,
@@ -133,12 +139,17 @@ impl Exchange {
     }
 
     /// Remembers a label for the log; as the value that the client gets.
-    pub fn labelled(&mut self, status: CacheStatus) -> HeaderValue {
+    pub(crate) fn labelled(&mut self, status: CacheStatus) -> HeaderValue {
         self.label.insert(status.to_value()).clone()
     }
 
+    /// How long it has taken so far.
+    pub(crate) fn taken(&self) -> Duration {
+        self.received_at.elapsed().unwrap_or_default()
+    }
+
     /// Counts the request once it has ended.
-    pub fn count(&self, metrics: &Metrics, error: Option<&Error>, bytes: u64) {
+    pub(crate) fn count(&self, metrics: &Metrics, error: Option<&Error>, bytes: u64) {
         // A client that leaves is no error.
         if error.is_some_and(|e| *e.esource() != ErrorSource::Downstream) {
             metrics.errors.add(1);
@@ -146,20 +157,27 @@ impl Exchange {
         if self.is_background {
             return;
         }
-        let (counter, byte_counter) = match self.outcome {
-            Some(Outcome::Hit) => (&metrics.hits, &metrics.hit_bytes),
-            Some(Outcome::Stale) => (&metrics.stale, &metrics.hit_bytes),
-            Some(Outcome::Miss) => (&metrics.misses, &metrics.origin_bytes),
-            Some(Outcome::Revalidated) => (&metrics.revalidations, &metrics.hit_bytes),
-            Some(Outcome::Passed) | None => (&metrics.passed, &metrics.origin_bytes),
+        let (counter, out_of_cache) = match self.outcome {
+            Some(Outcome::Hit) => (&metrics.hits, true),
+            Some(Outcome::Stale) => (&metrics.stale, true),
+            Some(Outcome::Miss) => (&metrics.misses, false),
+            Some(Outcome::Revalidated) => (&metrics.revalidations, true),
+            Some(Outcome::Replaced) => (&metrics.revalidations, false),
+            Some(Outcome::Passed) | None => (&metrics.passed, false),
         };
         counter.add(1);
-        byte_counter.add(bytes);
+        metrics.durations.add(self.taken());
+        if out_of_cache {
+            metrics.hit_bytes.add(bytes);
+        } else if self.forward_status.is_some() {
+            // Otherwise they are the proxy's own.
+            metrics.origin_bytes.add(bytes);
+        }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.metrics.open_requests.decrement();
+        self.metrics.open_requests.sub(1);
     }
 }

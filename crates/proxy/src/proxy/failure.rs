@@ -1,10 +1,13 @@
 //! Sorts pingora's errors: whether the origin can be reached, and which status tells the client.
 
+use http::StatusCode;
 use pingora_error::{Error, ErrorSource, ErrorType};
+use pingora_proxy::Session;
 
 use super::exchange::Exchange;
 use crate::policy::cache_status::Forward;
-use crate::policy::stale::Failure;
+use crate::policy::directives::Directives;
+use crate::policy::stale::{self, Failure};
 
 /// How the origin failed, for the policy.
 pub(super) fn kind(error: &Error) -> Failure {
@@ -19,6 +22,24 @@ pub(super) fn kind(error: &Error) -> Failure {
         }
         _ => Failure::Other,
     }
+}
+
+/// Whether what is stored may stand in for the response that failed so; if it does, the exchange is told.
+pub(super) fn has_substitute(error: &Error, session: &mut Session, exchange: &mut Exchange) -> bool {
+    let Some(meta) = session.cache.maybe_cache_meta() else {
+        return false;
+    };
+    let failure = kind(error);
+    let entry = Directives::of_response(meta.headers());
+    if !stale::may_stand_in(failure, &entry, &exchange.demands) {
+        return false;
+    }
+    match failure {
+        Failure::Status(code) => exchange.forward_status = StatusCode::from_u16(code).ok(),
+        // pingora closes the connection after this answer, whose head would promise to keep it.
+        _ => session.set_keepalive(None),
+    }
+    true
 }
 
 /// The status that tells a client of an error, 0 where there is no client left to tell.

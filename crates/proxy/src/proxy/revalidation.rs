@@ -7,9 +7,9 @@ use pingora_http::ResponseHeader;
 
 use crate::policy::fields;
 
-/// A stored head with the fields of a 304.
-pub struct Refreshed {
-    /// The whole head.
+/// What a 304 makes of a stored head.
+pub(crate) struct Refreshed {
+    /// The stored head with the fields of the 304; without them, where that is of another representation.
     pub head: ResponseHeader,
     /// The fields that came from the 304.
     pub names: Vec<HeaderName>,
@@ -23,11 +23,13 @@ pub(super) fn merge(stored: Option<&CacheMeta>, not_modified: &ResponseHeader) -
     let Some(stored) = stored else { return Ok(None) };
     let is_of_another = is_of_another(stored, not_modified);
     let mut head = stored.response_header_copy();
-    // How old the stored response was on arrival says nothing of one that was confirmed just now.
-    head.remove_header(&AGE);
     let names = fields::refreshing(&not_modified.headers);
-    for name in &names {
-        replace(&mut head, not_modified, name)?;
+    if !is_of_another {
+        // How old the stored response was on arrival says nothing of one that was confirmed just now.
+        head.remove_header(&AGE);
+        for name in &names {
+            replace(&mut head, not_modified, name)?;
+        }
     }
     Ok(Some(Refreshed {
         head,
@@ -127,13 +129,14 @@ mod tests {
     #[test]
     fn a_304_with_another_tag_confirms_nothing() {
         let stored = stored(&[("ETag", "\"1\"")]);
-        let of_another = |tag| {
+        let refreshed = |tag| {
             merge(Some(&stored), &head(304, &[("ETag", tag)]))
                 .unwrap()
                 .unwrap()
-                .is_of_another
         };
-        assert!(of_another("\"2\""));
-        assert!(!of_another("W/\"1\""));
+        let of_another = refreshed("\"2\"");
+        assert!(of_another.is_of_another);
+        assert_eq!(of_another.head.headers["etag"], "\"1\"");
+        assert!(!refreshed("W/\"1\"").is_of_another);
     }
 }

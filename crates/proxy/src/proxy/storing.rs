@@ -2,15 +2,16 @@
 
 use http::StatusCode;
 use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE,
 };
 use pingora_cache::key::HashBinary;
 use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable, VarianceBuilder};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
+use crate::policy::freshness::{self, Refusal, Terms};
 use crate::policy::vary::{self, Vary};
-use crate::policy::{fields, freshness};
+use crate::policy::{fields, stale};
 
 /// Requests that need the origin itself: upgrades, preconditions that only it can evaluate, and bodies, which are no
 /// part of the key.
@@ -44,17 +45,7 @@ pub(super) fn decide(
     if exchange.refreshed.is_none() && ends_with_connection(response) {
         return refuse(exchange, "no-length");
     }
-    let decision = freshness::decide(
-        &freshness::Exchange {
-            status: head.status,
-            headers: &head.headers,
-            authorized: request.headers.contains_key(AUTHORIZATION),
-            request_time: exchange.request_time,
-            response_time: exchange.response_time,
-        },
-        settings,
-    );
-    let terms = match decision {
+    let terms = match terms(request, head.status, &head.headers, exchange, settings) {
         Ok(terms) => terms,
         Err(refusal) => return refuse(exchange, refusal.as_str()),
     };
@@ -73,12 +64,60 @@ pub(super) fn decide(
     RespCacheable::Cacheable(meta)
 }
 
+/// On which terms a response with this status and these fields is stored.
+fn terms(
+    request: &RequestHeader,
+    status: StatusCode,
+    headers: &HeaderMap,
+    exchange: &Exchange,
+    settings: &freshness::Settings,
+) -> Result<Terms, Refusal> {
+    let arrived = freshness::Exchange {
+        status,
+        headers,
+        authorized: request.headers.contains_key(AUTHORIZATION),
+        request_time: exchange.request_time,
+        response_time: exchange.response_time,
+    };
+    freshness::decide(&arrived, settings)
+}
+
+/// Whether the whole, of which a response is a part or itself, would be stored; or why not. `None` where it tells nothing of the
+/// whole.
+pub(super) fn whole_is_stored(
+    request: &RequestHeader,
+    response: &ResponseHeader,
+    exchange: &Exchange,
+    settings: &freshness::Settings,
+) -> Option<Result<(), Refusal>> {
+    if exchange.refreshed.is_some() || !response.status.is_success() {
+        return None;
+    }
+    let status = match response.status {
+        StatusCode::PARTIAL_CONTENT => StatusCode::OK,
+        status => status,
+    };
+    Some(terms(request, status, &response.headers, exchange, settings).map(drop))
+}
+
+/// Whether a response that is refused shows that what is stored is not what the origin has any more. What an authorized client
+/// gets for itself does not, nor does a 304.
+pub(super) fn supersedes(response: &ResponseHeader, exchange: &Exchange) -> bool {
+    let is_for_one = exchange.refusal == Some(Refusal::Authorization.as_str());
+    exchange.refreshed.is_none() && !is_for_one && stale::is_superseded_by(response.status)
+}
+
 /// Whether the body ends where the origin closes the connection, as it also does when the origin dies: a whole body and
 /// a truncated one look the same, so neither is stored.
+///
+/// Any other `Transfer-Encoding` than chunks ends there too, and outweighs a length (RFC 9112, section 6.3).
 fn ends_with_connection(response: &ResponseHeader) -> bool {
-    let framed = [CONTENT_LENGTH, TRANSFER_ENCODING]
-        .iter()
-        .any(|name| response.headers.contains_key(name));
+    let mut codings = response.headers.get_all(TRANSFER_ENCODING).iter();
+    let framed = match (codings.next(), codings.next()) {
+        (None, _) => response.headers.contains_key(CONTENT_LENGTH),
+        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    };
     !framed && response.status != StatusCode::NO_CONTENT
 }
 
@@ -104,7 +143,8 @@ pub(super) fn variance(meta: &CacheMeta, request: &RequestHeader) -> Option<Hash
         return None;
     };
     let mut variance = VarianceBuilder::new();
-    for name in &names {
+    // The origin does not see the others, so that they selected nothing.
+    for name in names.iter().filter(|name| !fields::is_hop_by_hop(name)) {
         variance.add_owned_value(name.as_str(), vary::selecting_value(&request.headers, name));
     }
     variance.finalize()
@@ -147,13 +187,20 @@ mod tests {
     #[test]
     fn a_body_whose_end_cannot_be_told_from_an_abort_is_not_stored() {
         let fresh = ("Cache-Control", "max-age=60");
+        let length = ("Content-Length", "5");
+        let encoded = |coding| ("Transfer-Encoding", coding);
         for (status, framing, expected) in [
-            (200, Some(("Content-Length", "5")), None),
-            (200, Some(("Transfer-Encoding", "chunked")), None),
-            (200, None, Some("no-length")),
-            (204, None, None),
+            (200, &[length][..], None),
+            (200, &[encoded("chunked")], None),
+            (200, &[encoded("Chunked")], None),
+            (200, &[encoded("identity"), length], Some("no-length")),
+            (200, &[encoded("gzip")], Some("no-length")),
+            (200, &[encoded("gzip, chunked")], Some("no-length")),
+            (200, &[encoded("chunked"), encoded("identity")], Some("no-length")),
+            (200, &[], Some("no-length")),
+            (204, &[], None),
         ] {
-            let lines: Vec<_> = [fresh].into_iter().chain(framing).collect();
+            let lines: Vec<_> = [fresh].iter().chain(framing).copied().collect();
             let decision = stored(&response(status, &lines), &mut Exchange::new(Arc::default()));
             assert_eq!(decision.err(), expected, "{status} {framing:?}");
         }
@@ -211,6 +258,9 @@ mod tests {
             of(&[("Accept-Encoding", "br")])
         );
         assert_ne!(of(&[("Accept-Encoding", "")]), of(&[]));
+        let of_one_hop = [lines[0], lines[1], ("Vary", "TE")];
+        let meta = stored(&response(200, &of_one_hop), exchange).unwrap();
+        assert_eq!(variance(&meta, &get(&[("TE", "a")])), variance(&meta, &get(&[])));
         let plain = stored(&response(200, &lines[..2]), exchange).unwrap();
         assert_eq!(variance(&plain, &get(&[])), None);
     }

@@ -3,19 +3,22 @@
 use std::time::SystemTime;
 
 use http::StatusCode;
-use http::header::{DATE, HOST, VIA};
+use http::header::{DATE, HOST, MAX_FORWARDS, VIA};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use crate::flags::Config;
-use crate::origin::Origin;
-use crate::policy::fields;
+use crate::policy::target::Target;
+use crate::policy::{fields, request};
 
 /// The origin's address to try next.
-pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
-    let addresses = &config.origin.addresses;
+pub(super) fn peer(config: &Config, exchange: &mut Exchange) -> HttpPeer {
+    // Those of its first attempt, so that it tries each once.
+    let addresses = exchange
+        .addresses
+        .get_or_insert_with(|| config.origin.addresses());
     let address = addresses[exchange.attempts % addresses.len()];
     let mut peer = HttpPeer::new(address, false, String::new());
     peer.options.connection_timeout = Some(config.connect_timeout);
@@ -25,11 +28,13 @@ pub(super) fn peer(config: &Config, exchange: &Exchange) -> HttpPeer {
     peer
 }
 
-/// Completes a request that is about to be sent.
-pub(super) fn prepare(request: &mut RequestHeader, exchange: &mut Exchange, origin: &Origin) -> Result<()> {
+/// Completes a request that is about to be sent. Its `Host` is the one that keys the answer, in that very form: an origin that
+/// tells others apart would have one's answer given to another.
+pub(super) fn prepare(request: &mut RequestHeader, exchange: &mut Exchange, target: &Target) -> Result<()> {
     exchange.request_time = SystemTime::now();
-    if !request.headers.contains_key(HOST) {
-        request.insert_header(HOST, origin.authority.as_str())?;
+    request.insert_header(HOST, target.host.as_str())?;
+    if let Some(left) = request::forwards_left(&request.method, &request.headers) {
+        request.insert_header(MAX_FORWARDS, left.saturating_sub(1))?;
     }
     request.append_header(VIA, "1.1 forebay")?;
     Ok(())

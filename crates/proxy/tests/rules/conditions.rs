@@ -1,6 +1,8 @@
 //! Conditional requests and ranges in combination, against an empty and a filled cache.
 
 use forebay_demo::body;
+use forebay_demo::message::response;
+use forebay_demo::stage::Stage;
 
 use crate::{get, get_with, of, say, seen, stage};
 
@@ -124,4 +126,85 @@ fn a_head_of_a_stored_response_has_its_fields_and_no_body() {
         (head.verdict(), head.field("etag"), head.field("content-length")),
         ("hit", "\"a\"", "3")
     );
+}
+
+/// RFC 9110, 14.2: a range is for GET.
+#[test]
+fn a_head_with_a_range_is_a_head_of_the_whole() {
+    let stage = stage();
+    say(&stage, "/x", TAGGED, "0123456789");
+    get(&stage, "/x");
+    let head = stage.fetch("HEAD", "/x", &[("Range", "bytes=2-4")]).unwrap();
+    assert_eq!((head.status, head.field("content-length")), (200, "10"));
+}
+
+/// RFC 9110, 13.1.5: what a weak tag names may have other bytes, of which a part would be joined to these.
+#[test]
+fn if_range_with_a_weak_tag_gives_the_whole() {
+    let stage = stage();
+    let tag = "W/\"w\"";
+    let fields = format!("Cache-Control: max-age=600\r\nETag: {tag}\r\n");
+    say(&stage, "/x", &fields, "0123456789");
+    let fields = [("Range", "bytes=2-4"), ("If-Range", tag)];
+    for verdict in ["miss", "hit"] {
+        let whole = stage.fetch("GET", "/x", &fields).unwrap();
+        assert_eq!(
+            (whole.status, whole.verdict(), whole.text().len()),
+            (200, verdict, 10)
+        );
+    }
+}
+
+/// What the origin was asked for last time.
+fn asked_for(stage: &Stage, path: &str, field: &str) -> Option<String> {
+    let request = stage.origin.last_request(path).unwrap();
+    request.fields.get(field).map(str::to_owned)
+}
+
+/// Each part of a long private video was fetched as the whole of it.
+#[test]
+fn parts_and_conditions_of_what_is_not_stored_are_the_origins_to_see_to() {
+    let stage = stage();
+    say(&stage, "/x", "Cache-Control: private\r\n", "0123456789");
+    let first = get_with(&stage, "/x", "Range", "bytes=2-4");
+    assert_eq!((first.status, first.text().as_str()), (206, "234"));
+    assert_eq!(asked_for(&stage, "/x", "range"), None);
+    let fields = "Cache-Control: private\r\nContent-Range: bytes 5-6/10\r\n";
+    stage
+        .origin
+        .say("/x", &response("206 Partial Content", fields, "56"));
+    let second = get_with(&stage, "/x", "Range", "bytes=5-6");
+    assert_eq!((second.status, second.text().as_str()), (206, "56"));
+    assert!(
+        second.field("cache-status").contains("detail=private"),
+        "{:?}",
+        second.fields
+    );
+    assert_eq!(asked_for(&stage, "/x", "range").as_deref(), Some("bytes=5-6"));
+    stage.origin.say("/x", "HTTP/1.1 304 Not Modified\r\n\r\n");
+    assert_eq!(get_with(&stage, "/x", "If-None-Match", "\"a\"").status, 304);
+    // The whole is looked up as ever, and what is stored from then on is cut here.
+    say(&stage, "/x", TAGGED, "0123456789");
+    assert_eq!(seen(&get(&stage, "/x")), of("miss", "0123456789"));
+    let third = get_with(&stage, "/x", "Range", "bytes=2-4");
+    assert_eq!((third.status, third.verdict()), (206, "hit"));
+}
+
+#[test]
+fn a_part_that_could_be_one_of_a_stored_whole_is_the_last_that_passes_by() {
+    let stage = stage();
+    say(&stage, "/x", "Cache-Control: no-store\r\n", "0123456789");
+    get(&stage, "/x");
+    let fields = format!("{TAGGED}Content-Range: bytes 2-4/10\r\n");
+    stage
+        .origin
+        .say("/x", &response("206 Partial Content", &fields, "234"));
+    say(&stage, "/x", TAGGED, "0123456789");
+    for verdict in ["bypass", "miss", "hit"] {
+        let part = get_with(&stage, "/x", "Range", "bytes=2-4");
+        assert_eq!(
+            (part.status, part.text().as_str(), part.verdict()),
+            (206, "234", verdict)
+        );
+    }
 }

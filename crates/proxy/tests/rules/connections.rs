@@ -1,25 +1,16 @@
 //! What a client's connection carries: the end of a response, and the request after it.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use forebay_demo::proxy::{Proxy, Settings};
-use forebay_demo::stage::Stage;
+use forebay_demo::stage::{Stage, fetch};
+use socket2::{Domain, Socket, Type};
 
-use crate::{say, stage};
+use crate::{raw, say, stage};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\n";
-
-/// All that comes back for these bytes until the proxy closes the connection.
-fn raw(stage: &Stage, request: &str) -> String {
-    let mut stream = TcpStream::connect(stage.proxy.listen()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
 
 /// Pingora left such a connection without a second answer: a client that has its whole response may send its next
 /// request before the fill behind the response is finished.
@@ -123,5 +114,47 @@ fn a_client_that_takes_nothing_of_its_response_is_let_go() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest); // a reset is as good an end
         assert!(rest.len() < 30_000_000, "{turn}");
+    }
+}
+
+/// Whether the proxy closes the connection while the client goes on sending `bytes`, and reads nothing.
+fn is_let_go(stream: &mut TcpStream, bytes: &[u8]) -> bool {
+    stream.set_write_timeout(Some(Duration::from_millis(20))).unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until {
+        match stream.write(bytes) {
+            Ok(_) => std::thread::sleep(Duration::from_millis(1)),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
+/// Pingora waits without end until a head is sent.
+#[test]
+fn a_client_that_takes_none_of_many_heads_is_let_go() {
+    let stage = stage();
+    let proxy = impatient(&stage);
+    say(&stage, "/x", FRESH, "one");
+    fetch(&proxy, "GET", "/x", &[]).unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    socket.connect(&proxy.listen().into()).unwrap();
+    let heads = "HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    assert!(is_let_go(&mut socket.into(), heads.as_bytes()));
+}
+
+/// Each byte began the wait anew.
+#[test]
+fn a_client_that_takes_too_long_for_a_head_is_let_go() {
+    let stage = stage();
+    let proxy = impatient(&stage);
+    for before in ["", "GET /bytes/9/x HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let mut stream = connect(&proxy, before);
+        if !before.is_empty() {
+            stream.read_exact(&mut [0; 9]).unwrap();
+        }
+        assert!(is_let_go(&mut stream, b"G"), "after {before:?}");
     }
 }

@@ -1,9 +1,11 @@
 //! What is served while an origin fails or is slow to say something new.
 
-use forebay_demo::message::response;
-use forebay_demo::stage::Stage;
+use std::time::{Duration, Instant};
 
-use crate::{get, of, say, seen, stage};
+use forebay_demo::message::response;
+use forebay_demo::stage::{Fetched, Stage};
+
+use crate::{get, get_with, of, say, seen, stage};
 
 const STALE: &str = "Age: 700\r\nETag: \"a\"\r\n";
 
@@ -78,10 +80,10 @@ fn while_revalidating_the_stale_entry_is_served_at_once_and_the_new_one_follows(
     say(&stage, "/x", "Cache-Control: max-age=600\r\n", "two");
     let second = get(&stage, "/x");
     assert_eq!(second.text(), "one", "{}", second.field("cache-status"));
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(10);
     while seen(&get(&stage, "/x")) != of("hit", "two") {
         assert!(
-            std::time::Instant::now() < until,
+            Instant::now() < until,
             "the new answer never came: {:?}",
             seen(&get(&stage, "/x"))
         );
@@ -100,4 +102,49 @@ fn an_origin_that_gives_no_answer_is_502() {
         "{:?}",
         got.fields
     );
+}
+
+/// Gets `/x` until the cache has forgotten what it had stored.
+fn await_gone(stage: &Stage, gone: impl Fn(&Fetched) -> bool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let got = get(stage, "/x");
+        if gone(&got) {
+            return;
+        }
+        assert!(Instant::now() < until, "still {:?}", seen(&got));
+    }
+}
+
+/// While an entry was revalidated, clients got it for as long as it may be stale, though the origin had said that it is gone
+/// (RFC 9111, 4.3.3).
+#[test]
+fn what_the_origin_has_replaced_by_something_that_is_not_stored_is_not_served_stale() {
+    let stage = with_stale(", stale-while-revalidate=600");
+    let gone = response("404 Not Found", "Cache-Control: no-store\r\n", "gone");
+    (0..10_000).for_each(|_| stage.origin.say("/x", &gone));
+    await_gone(&stage, |got| got.text() == "gone");
+    assert_eq!(get(&stage, "/x").text(), "gone");
+}
+
+#[test]
+fn what_the_origin_has_replaced_does_not_stand_in_for_it_when_it_is_dead() {
+    for (status, answer) in [("200 OK", "private"), ("404 Not Found", "no-store")] {
+        let stage = with_stale("");
+        let fields = format!("Cache-Control: {answer}\r\n");
+        stage.origin.say("/x", &response(status, &fields, "new"));
+        assert_eq!(get(&stage, "/x").text(), "new");
+        (0..10_000).for_each(|_| stage.origin.say("/x", ""));
+        await_gone(&stage, |got| got.status == 502);
+    }
+}
+
+#[test]
+fn what_only_an_authorized_client_gets_replaces_nothing() {
+    let stage = with_stale("");
+    say(&stage, "/x", "Cache-Control: max-age=600\r\n", "for you alone");
+    let authorized = get_with(&stage, "/x", "Authorization", "Basic YTpi");
+    assert_eq!(authorized.text(), "for you alone");
+    (0..100).for_each(|_| stage.origin.say("/x", ""));
+    (0..10).for_each(|_| assert_eq!(get(&stage, "/x").text(), "one"));
 }

@@ -13,6 +13,46 @@ fn a_hit_counts_the_age_that_the_response_arrived_with() {
     assert!((100..110).contains(&age), "Age: {age}");
 }
 
+/// Pingora sends it with a `Date` of now, so that it looked new to whoever got it.
+#[test]
+fn a_response_that_was_old_when_it_came_says_so_whether_it_is_stored_or_not() {
+    for policy in ["max-age=3600", "no-store"] {
+        let stage = stage();
+        let fields = format!(
+            "Date: {}\r\nCache-Control: {policy}\r\nContent-Length: 0\r\n",
+            date(-300)
+        );
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+        (0..2).for_each(|_| stage.origin.say("/x", &answer));
+        for turn in ["first", "second"] {
+            let age = get(&stage, "/x").field("age").parse().unwrap_or(0);
+            assert!((300..310).contains(&age), "{policy}, {turn}: Age: {age}");
+        }
+    }
+}
+
+#[test]
+fn the_lifetime_that_expires_and_date_make_up_is_what_it_was() {
+    let stage = stage();
+    let fields = format!(
+        "Date: {}\r\nExpires: {}\r\nContent-Length: 0\r\n",
+        date(-300),
+        date(600)
+    );
+    stage
+        .origin
+        .say("/x", &format!("HTTP/1.1 200 OK\r\n{fields}\r\n"));
+    for verdict in ["miss", "hit"] {
+        let got = get(&stage, "/x");
+        let [expires, date] =
+            ["expires", "date"].map(|name| httpdate::parse_http_date(got.field(name)).unwrap());
+        let lifetime = expires.duration_since(date).unwrap().as_secs();
+        // The two are taken from two looks at the clock.
+        assert!((899..=901).contains(&lifetime), "{verdict}: {lifetime}");
+        assert_eq!(got.verdict(), verdict);
+    }
+}
+
 #[test]
 fn an_age_beyond_the_lifetime_makes_a_response_stale_from_the_start() {
     assert_reused("Cache-Control: max-age=60\r\nAge: 61\r\n", false);

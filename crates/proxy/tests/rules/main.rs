@@ -1,5 +1,7 @@
 //! What HTTP asks of a shared cache (RFC 9111, 9213, 5861), over real sockets: one test for a rule.
 
+mod access_log;
+mod arrival;
 mod conditions;
 mod connections;
 mod failing;
@@ -7,14 +9,18 @@ mod freshness;
 mod hammer;
 mod odd;
 mod operation;
+mod purging;
 mod requests;
 mod storing;
 mod streaming;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use forebay_demo::message::response;
-use forebay_demo::proxy::Store;
+use forebay_demo::proxy::{Proxy, Store};
 use forebay_demo::stage::{Fetched, Scale, Stage};
 
 /// The stores, for tests that concern them.
@@ -42,6 +48,25 @@ fn get(stage: &Stage, path: &str) -> Fetched {
 
 fn get_with(stage: &Stage, path: &str, name: &str, value: &str) -> Fetched {
     stage.fetch("GET", path, &[(name, value)]).unwrap()
+}
+
+/// All that comes back for these bytes until the proxy closes the connection.
+fn raw(stage: &Stage, request: &str) -> String {
+    raw_of(&stage.proxy, request)
+}
+
+/// The same from another proxy.
+fn raw_of(proxy: &Proxy, request: &str) -> String {
+    let mut stream = TcpStream::connect(proxy.listen()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut sending = stream.try_clone().unwrap();
+    let mut answer = String::new();
+    std::thread::scope(|scope| {
+        // The proxy may stop to read until its answers are.
+        scope.spawn(move || sending.write_all(request.as_bytes()).unwrap());
+        stream.read_to_string(&mut answer).unwrap();
+    });
+    answer
 }
 
 /// What is seen by a reader: what the cache said, and the body.

@@ -1,8 +1,10 @@
 //! Responses that are unusual and legal, or wrong in ways that origins are.
 
+use std::time::{Duration, Instant};
+
 use forebay_demo::message::{date, response};
 
-use crate::{assert_reused, get, get_with, of, say, seen, stage};
+use crate::{assert_reused, get, get_with, of, raw, say, seen, stage};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\n";
 
@@ -171,5 +173,63 @@ fn a_malformed_response_is_a_502_and_never_stored() {
             "hit",
             "{answer:?}"
         );
+    }
+}
+
+/// It ends where the connection does, whatever `Content-Length` says, and was stored as whole wherever that was.
+#[test]
+fn a_body_in_another_transfer_encoding_than_chunks_is_not_stored() {
+    let stage = stage();
+    let cut_short = "Transfer-Encoding: identity\r\nContent-Length: 10\r\n\r\n12345";
+    (0..2).for_each(|_| {
+        let answer = format!("HTTP/1.1 200 OK\r\nDate: {}\r\n{FRESH}{cut_short}", date(0));
+        stage.origin.say_and_close("/x", &answer);
+    });
+    for _ in 0..2 {
+        let answer = raw(&stage, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert!(!answer.contains("forebay; hit"), "{answer}");
+    }
+    assert_eq!(stage.origin.asked("/x"), 2);
+}
+
+/// The client got what was stored under the tag of what it was not.
+#[test]
+fn a_304_of_another_tag_labels_nothing_with_that_and_ends_what_is_stored() {
+    let stage = stage();
+    say(&stage, "/x", "Cache-Control: no-cache\r\nETag: \"1\"\r\n", "one");
+    get(&stage, "/x");
+    let other = "HTTP/1.1 304 Not Modified\r\nETag: \"2\"\r\nCache-Control: max-age=60\r\n\r\n";
+    stage.origin.say("/x", other);
+    let confused = get(&stage, "/x");
+    assert_eq!(
+        (confused.text().as_str(), confused.field("etag")),
+        ("one", "\"1\"")
+    );
+    (0..10_000).for_each(|_| say(&stage, "/x", "Cache-Control: no-store\r\n", "two"));
+    let until = Instant::now() + Duration::from_secs(10);
+    while seen(&get(&stage, "/x")) != of("miss", "two") {
+        assert!(Instant::now() < until, "it is still there");
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_offered_and_not_made_is_not_passed_on() {
+    let stage = stage();
+    let fields = "Cache-Control: no-store\r\nUpgrade: h2,h2c\r\nConnection: Upgrade\r\n";
+    say(&stage, "/x", fields, "one");
+    let got = get(&stage, "/x");
+    assert_eq!((got.text().as_str(), got.fields.get("upgrade")), ("one", None));
+}
+
+#[test]
+fn forwards_are_counted_and_the_last_one_is_not_made() {
+    let stage = stage();
+    for (method, status) in [("OPTIONS", 200), ("TRACE", 501)] {
+        let last = stage.fetch(method, "/x", &[("Max-Forwards", "0")]).unwrap();
+        assert_eq!((last.status, stage.origin.asked("/x")), (status, 0), "{method}");
+        say(&stage, "/y", FRESH, "");
+        stage.fetch(method, "/y", &[("Max-Forwards", "3")]).unwrap();
+        let sent = stage.origin.last_request("/y").unwrap().fields;
+        assert_eq!(sent.get("max-forwards"), Some("2"), "{method}");
     }
 }

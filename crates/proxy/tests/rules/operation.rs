@@ -15,7 +15,7 @@ use forebay_demo::process::{Next, Process};
 use forebay_demo::proxy::{Proxy, Settings, Store};
 use forebay_demo::stage::{Stage, fetch};
 
-use crate::{get, say, stage, stage_on};
+use crate::{get, get_with, say, stage, stage_on};
 
 #[test]
 fn the_admin_address_is_healthy_and_counts() {
@@ -30,6 +30,44 @@ fn the_admin_address_is_healthy_and_counts() {
     let counted =
         ["forebay_hits_total", "forebay_misses_total"].map(|name| stage.proxy.metric(name).unwrap());
     assert_eq!(counted, [2.0, 1.0]);
+}
+
+/// What replaced a stale entry was counted as out of the cache, and the proxy's own answers as from the origin.
+#[test]
+fn bytes_are_counted_by_where_they_came_from() {
+    let stage = stage();
+    let stale = "Cache-Control: max-age=600\r\nAge: 700\r\nETag: \"a\"\r\n";
+    let mut counted = [0.0; 2];
+    let mut assert_counts = |what: &str, out_of_cache: f64, from_origin: f64| {
+        stage.proxy.settle().unwrap();
+        let now = ["forebay_hit_bytes_total", "forebay_origin_bytes_total"]
+            .map(|name| stage.proxy.metric(name).unwrap());
+        assert_eq!(
+            [now[0] - counted[0], now[1] - counted[1]],
+            [out_of_cache, from_origin],
+            "{what}"
+        );
+        counted = now;
+    };
+    say(&stage, "/x", stale, "one");
+    get(&stage, "/x");
+    assert_counts("a miss", 0.0, 3.0);
+    stage
+        .origin
+        .say("/x", &format!("HTTP/1.1 304 Not Modified\r\n{stale}\r\n"));
+    get(&stage, "/x");
+    assert_counts("a stale entry that was confirmed", 3.0, 0.0);
+    say(&stage, "/x", "Cache-Control: max-age=600\r\n", "three");
+    get(&stage, "/x");
+    assert_counts("a stale entry that was replaced", 0.0, 5.0);
+    get(&stage, "/x");
+    assert_counts("a hit", 5.0, 0.0);
+    stage.fetch("PURGE", "/x", &[("Via", "1.1 x")]).unwrap();
+    get_with(&stage, "/y", "Cache-Control", "only-if-cached");
+    assert_counts("answers of the proxy's own", 0.0, 0.0);
+    say(&stage, "/y", "Cache-Control: no-store\r\n", "passed");
+    get(&stage, "/y");
+    assert_counts("what is not stored", 0.0, 6.0);
 }
 
 /// A proxy before the stage's origin that stores bodies up to 100 KiB.
@@ -85,6 +123,13 @@ fn a_body_that_is_over_the_limit_with_its_first_chunk_is_passed_on_whole() {
     assert_passed_on(&proxy, "/x", body.as_bytes());
 }
 
+fn readiness(proxy: &Proxy) -> (u16, String) {
+    let mut answer = Client::new(proxy.admin()).get("/readyz").unwrap();
+    let body = answer.rest().unwrap();
+    (answer.status, String::from_utf8(body).unwrap())
+}
+
+/// Meanwhile the admin address says that no more requests should come.
 #[test]
 fn sigterm_lets_open_requests_end_and_what_they_filled_is_found_again() {
     let mut stage = stage_on(Store::Disk);
@@ -93,7 +138,12 @@ fn sigterm_lets_open_requests_end_and_what_they_filled_is_found_again() {
     stage.origin.release(path, 1);
     let mut reader = stage.proxy.client().get(path).unwrap();
     let mut got = reader.read(64 * 1024).unwrap();
+    assert_eq!(readiness(&stage.proxy), (200, "ok\n".to_owned()));
     stage.proxy.terminate().unwrap();
+    let until = Instant::now() + Duration::from_secs(5);
+    while readiness(&stage.proxy) != (503, "draining\n".to_owned()) {
+        assert!(Instant::now() < until, "{:?}", readiness(&stage.proxy));
+    }
     stage.origin.release(path, 3);
     got.extend(reader.rest().unwrap());
     assert!(got == body::bytes(path, 0, 256 * 1024), "{} bytes", got.len());

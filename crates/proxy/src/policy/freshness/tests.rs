@@ -321,3 +321,43 @@ fn fields_that_private_and_no_cache_name_are_withheld_from_the_store() {
         "a cookie is stored like any field unless the origin objects"
     );
 }
+
+#[test]
+fn expires_keeps_its_distance_from_date() {
+    let expires = |lines: &[(&'static str, &str)]| {
+        let at = expires_with_date(&headers(lines), at(1000))?;
+        Some(at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs())
+    };
+    let (date, in_900) = (("date", &*date_line(700)), ("expires", &*date_line(1600)));
+    for (lines, expected) in [
+        (&[date, in_900][..], Some(1900)),
+        (&[date, ("expires", &date_line(600))], Some(900)),
+        (&[("date", &date_line(9000)), ("expires", &date_line(0))], Some(0)),
+        (
+            &[date, in_900, ("cache-control", "public, s-maxage=5")],
+            Some(1900),
+        ),
+        (
+            &[
+                date,
+                in_900,
+                ("cache-control", "public"),
+                ("cache-control", "Max-Age=5"),
+            ],
+            None,
+        ),
+        (&[date, in_900, in_900], None),
+        (&[date, ("expires", "0")], None),
+        (&[in_900], None),
+        (&[date], None),
+        (
+            &[date, ("expires", "Fri, 31 Dec 9999 23:59:59 GMT")],
+            Some(LAST_DATE_SECS),
+        ),
+    ] {
+        assert_eq!(expires(lines), expected, "{lines:?}");
+        if let Some(seconds) = expires(lines) {
+            httpdate::fmt_http_date(at(seconds)); // which panics beyond the last
+        }
+    }
+}
