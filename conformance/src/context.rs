@@ -110,7 +110,11 @@ impl Context {
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        match self.caller().patience {
+            Patience::Clock(_) => self.runtime.block_on(future),
+            // tokio would make the hundredth lock or so that a task takes pending, though it is free; and a check is one task.
+            Patience::WhileWoken => self.runtime.block_on(tokio::task::coop::unconstrained(future)),
+        }
     }
 
     /// Ends the runtime without waiting for what a hanging backend left on it.

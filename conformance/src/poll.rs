@@ -39,21 +39,36 @@ pub(crate) async fn within<F: Future>(patience: Patience, future: F) -> Result<F
         Patience::WhileWoken => {
             let mut future = pin!(future);
             let wakes = Wakes::new();
-            let mut polls = 0;
-            poll_fn(|cx| {
-                wakes.forward_to(cx.waker());
+            for _ in 0..POLLS_MAX {
                 let before = wakes.count();
-                polls += 1;
-                match future.as_mut().poll(&mut Context::from_waker(&wakes.waker())) {
-                    Poll::Ready(output) => Poll::Ready(Ok(output)),
-                    Poll::Pending if polls == POLLS_MAX => Poll::Ready(Err(Hang::Spins)),
-                    Poll::Pending if wakes.count() > before => Poll::Pending,
-                    Poll::Pending => Poll::Ready(Err(Hang::NotWoken)),
+                let polled = poll_fn(|cx| {
+                    wakes.forward_to(cx.waker());
+                    Poll::Ready(future.as_mut().poll(&mut Context::from_waker(&wakes.waker())))
+                });
+                if let Poll::Ready(output) = polled.await {
+                    return Ok(output);
                 }
-            })
-            .await
+                runtimes_turn().await;
+                if wakes.count() == before {
+                    return Err(Hang::NotWoken);
+                }
+            }
+            Err(Hang::Spins)
         }
     }
+}
+
+/// Lets the runtime go round once: `yield_now` leaves its wake to it. It takes no time, and there is nothing else to wait for.
+pub(crate) async fn runtimes_turn() {
+    let mut taken = false;
+    poll_fn(|cx| match std::mem::replace(&mut taken, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Polls at most that often, then drops the future; `None` where it was not done by then. 0 drops it unpolled.
@@ -118,7 +133,8 @@ impl<'a, T> Stepped<'a, T> {
             return true;
         }
         let Patience::Clock(limit) = patience else {
-            return false;
+            runtimes_turn().await;
+            return self.is_woken();
         };
         let woken = poll_fn(|cx| {
             self.wakes.forward_to(cx.waker());
