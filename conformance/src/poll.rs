@@ -112,6 +112,15 @@ impl<'a, T> Stepped<'a, T> {
             .poll(&mut Context::from_waker(&self.wakes.waker()))
     }
 
+    /// Goes on until it ends.
+    pub(crate) async fn ended(mut self) -> T {
+        poll_fn(|cx| {
+            self.tell(cx.waker());
+            self.poll()
+        })
+        .await
+    }
+
     /// From now on it is polled with another waker, and the one before counts for nothing.
     pub(crate) fn moves_elsewhere(&mut self) {
         (self.wakes, self.seen) = (Wakes::new(), 0);
@@ -146,6 +155,29 @@ impl<'a, T> Stepped<'a, T> {
         });
         tokio::time::timeout(limit, woken).await.is_ok()
     }
+}
+
+/// Drives a future to its end. Whenever that has to wait, the one that was begun before gets the turns for which it was woken;
+/// `output` is its own, once it has ended.
+pub(crate) async fn alongside<T, F: Future>(
+    begun: &mut Stepped<'_, T>,
+    output: &mut Option<T>,
+    future: F,
+) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        begun.tell(cx.waker());
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending()
+            && output.is_none()
+            && begun.is_woken()
+            && let Poll::Ready(ended) = begun.poll()
+        {
+            *output = Some(ended);
+        }
+        polled
+    })
+    .await
 }
 
 /// A waker that counts, and passes on.

@@ -50,10 +50,11 @@ impl Way for Hops {
     }
 }
 
-const RULES: [&str; 5] = [
+const RULES: [&str; 6] = [
     "LOOKUP-ROUNDTRIP",
     "READ-NONEMPTY",
     "PURGE-CANCEL",
+    "UPDATE-RACE",
     "MODEL-SEQUENCE",
     "MODEL-SCHEDULE",
 ];

@@ -2,6 +2,7 @@
 
 mod around;
 mod hops;
+mod locks;
 
 use forebay_conformance::{Harness, Options, judge};
 
