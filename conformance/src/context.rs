@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How a run goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// How many random sequences the model runs.
+    /// How many random sequences the model runs, and how many random schedules; not 0.
     pub cases: u32,
     /// What is random is made from this.
     pub seed: u64,
@@ -96,7 +96,7 @@ impl Context {
             log,
             remarks: Mutex::default(),
             runtime: tokio::runtime::Builder::new_current_thread()
-                .enable_time()
+                .enable_all()
                 .build()?,
         })
     }

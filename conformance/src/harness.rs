@@ -48,7 +48,7 @@ pub trait Harness: Send + Sync + 'static {
 
     /// Opens the storage of a site: an empty one where the site is new, what was there where it was used before.
     ///
-    /// It runs on a tokio runtime of one thread, with time.
+    /// It runs on a tokio runtime of one thread, with time, and with I/O where tokio is built with it.
     ///
     /// # Errors
     /// What the storage says. The suite opens damaged sites too, and expects an error or a storage, never a panic.
