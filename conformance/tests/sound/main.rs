@@ -3,6 +3,7 @@
 mod around;
 mod hops;
 mod locks;
+mod picky;
 mod sockets;
 
 use forebay_conformance::{Harness, Options, judge};
