@@ -71,6 +71,7 @@ catalogue! {
     TagReused breaks "STREAM-TAG-STABLE",
     TagOf16Bits breaks "STREAM-TAG-STABLE",
     TagOfAnyKey breaks "STREAM-TAG-UNKNOWN",
+    EmptyTag breaks "STREAM-TAG-UNKNOWN",
     ShortTagPanics breaks "STREAM-TAG-UNKNOWN",
     TagNonePanics breaks "STREAM-TAG-NONE",
     HidesPartials breaks "STREAM-VISIBLE",
