@@ -16,7 +16,8 @@ mod write;
 
 use defect::{CATALOGUE, Defect};
 use forebay_conformance::{
-    Capabilities, Capability, Gauges, Harness, Opened, Options, Report, Rule, Site, async_trait, judge,
+    Capabilities, Capability, Gauges, Harness, Opened, Options, Report, Rule, Site, Status, async_trait,
+    judge,
 };
 use forebay_core::Storage;
 use std::collections::BTreeSet;
@@ -144,6 +145,30 @@ fn a_read_that_never_comes_on_is_found_by_a_budget_of_chunks() {
     for rule in ["STREAM-PREFIX", "STREAM-EOF", "STREAM-ABORT"] {
         let report = judged(Defect::EmptyChunksWhileItWaits, |r| r.id == rule);
         assert_eq!(report.broken(), [rule]);
+    }
+}
+
+/// The suite made a shorter tag of it, and its own panic was told as the backend's.
+#[test]
+fn a_tag_without_bytes_is_told_as_what_it_is() {
+    let report = judged(Defect::EmptyTag, |rule| rule.id == "STREAM-TAG-UNKNOWN");
+    let failure = &report.verdicts[0].failures[0];
+    assert!(
+        failure.expected.starts_with("Ok(None) for the tag []"),
+        "{failure}"
+    );
+}
+
+/// A skip is never a pass.
+#[test]
+fn a_model_without_a_case_is_skipped() {
+    let options = Options {
+        cases: 0,
+        ..Options::default()
+    };
+    let report = judged_with(Defect::None, options, |rule| rule.id.starts_with("MODEL-"));
+    for verdict in report.verdicts {
+        assert!(matches!(verdict.status, Status::Skipped { .. }), "{verdict:?}");
     }
 }
 
