@@ -1,14 +1,13 @@
 //! Leaks: what is left when everything that was opened is gone.
 
 use super::bounds::resident_bytes;
+use super::gauges::{at_rest, gauges_grown, returns_to};
 use crate::content::{Version, difference, key};
 use crate::context::{Context, Opened};
 use crate::harness::Gauges;
 use crate::outcome::{Checked, broken, ensure};
-use crate::poll::Patience;
 use bytes::Bytes;
 use forebay_core::PurgeType;
-use std::time::Duration;
 
 /// How often everything comes and goes between two looks.
 const ROUNDS: usize = 20;
@@ -17,7 +16,7 @@ const MEASURED: usize = 12;
 const RESTS_MIN: usize = 3;
 
 /// What a storage holds: its gauges, its files, and its open files.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Held {
     gauges: Gauges,
     open_files: usize,
@@ -43,24 +42,11 @@ pub(super) async fn leak(cx: &Context) -> Checked<()> {
     let (k, version) = (key("k"), Version::new(1, 700_000));
     store.put(&k, &version).await?;
     come_and_go(&store, &version).await?;
-    let before = held(cx, &store);
+    let before = at_rest(cx, || held(cx, &store)).await;
     for _ in 0..ROUNDS {
         come_and_go(&store, &version).await?;
     }
-    let mut after = held(cx, &store);
-    // Threads of the backend may still be at it.
-    if let Patience::Clock(limit) = cx.caller().patience {
-        let deadline = tokio::time::Instant::now() + limit.min(Duration::from_secs(3));
-        while grown(&before, &after) && tokio::time::Instant::now() < deadline {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            after = held(cx, &store);
-        }
-    }
-    ensure(
-        !grown(&before, &after),
-        format!("as before: {before:?}"),
-        format!("{after:?}"),
-    )?;
+    returns_to(cx, &before, || held(cx, &store), grown).await?;
     let mut hit = store.hit(&k).await?;
     let bytes = hit.read_to_end().await?;
     ensure(
@@ -106,15 +92,10 @@ async fn memory_returns(store: &Opened, version: &Version) -> Checked<()> {
 }
 
 fn grown(before: &Held, after: &Held) -> bool {
-    let more = |of: fn(&Gauges) -> Option<u64>| of(&after.gauges) > of(&before.gauges);
     // A storage may begin a file now and then; one that stays behind each time is too many.
     after.files > before.files + ROUNDS / 2
         || after.open_files > before.open_files
-        || more(|g| g.live_writes)
-        || more(|g| g.live_bytes)
-        || more(|g| g.open_handlers)
-        || more(|g| g.entries)
-        || more(|g| g.stored_bytes)
+        || gauges_grown(&before.gauges, &after.gauges)
 }
 
 /// Everything that a bad day brings: half reads, aborted writes, followers that leave.

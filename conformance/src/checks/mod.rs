@@ -5,6 +5,7 @@ mod cancel;
 mod corrupt;
 mod faults;
 mod foreign;
+mod gauges;
 mod leak;
 mod lookup;
 mod model;

@@ -4,6 +4,7 @@ mod around;
 #[path = "../backends/disk.rs"]
 mod disk;
 mod hops;
+mod lagging;
 mod locks;
 mod mirrored;
 mod picky;
