@@ -9,8 +9,10 @@ use crate::outcome::{Checked, broken, ensure};
 use bytes::Bytes;
 use forebay_core::PurgeType;
 
-/// How often everything comes and goes between two looks.
+/// How often everything comes and goes between two looks, and before what has to stay is written anew: what comes and goes
+/// in that time is less than half of the least capacity that is promised not to be filled, 64 MiB.
 const ROUNDS: usize = 20;
+const ROUNDS_OF_ONE_ENTRY: usize = 10;
 /// How often memory is measured at most, and how often it has to be at rest.
 const MEASURED: usize = 12;
 const RESTS_MIN: usize = 3;
@@ -43,7 +45,8 @@ pub(super) async fn leak(cx: &Context) -> Checked<()> {
     store.put(&k, &version).await?;
     come_and_go(&store, &version).await?;
     let before = at_rest(cx, || held(cx, &store)).await;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        keep(&store, round, &version).await?;
         come_and_go(&store, &version).await?;
     }
     returns_to(cx, &before, || held(cx, &store), grown).await?;
@@ -66,12 +69,13 @@ async fn memory_returns(store: &Opened, version: &Version) -> Checked<()> {
         let Some(before) = resident_bytes() else {
             return Ok(());
         };
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             // Bytes of its own: the suite's bodies are all parts of one buffer.
             let own = Version {
                 meta: version.meta.clone(),
                 body: Bytes::copy_from_slice(&version.body),
             };
+            keep(store, round, &own).await?;
             come_and_go(store, &own).await?;
         }
         let now = resident_bytes().unwrap_or(before);
@@ -96,6 +100,14 @@ fn grown(before: &Held, after: &Held) -> bool {
     after.files > before.files + ROUNDS / 2
         || after.open_files > before.open_files
         || gauges_grown(&before.gauges, &after.gauges)
+}
+
+/// The entry that has to stay is written anew now and then: a storage may well evict what is oldest.
+async fn keep(store: &Opened, round: usize, version: &Version) -> Checked<()> {
+    if round.is_multiple_of(ROUNDS_OF_ONE_ENTRY) {
+        store.put(&key("k"), version).await?;
+    }
+    Ok(())
 }
 
 /// Everything that a bad day brings: half reads, aborted writes, followers that leave.

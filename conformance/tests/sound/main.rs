@@ -8,6 +8,7 @@ mod lagging;
 mod locks;
 mod mirrored;
 mod picky;
+mod ring;
 mod sockets;
 
 use forebay_conformance::{Harness, Options, judge};
