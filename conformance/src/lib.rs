@@ -33,6 +33,7 @@ mod rules;
 mod runner;
 mod schedule;
 pub mod spec;
+mod tree;
 mod writer;
 
 pub use async_trait::async_trait;

@@ -1,6 +1,7 @@
 //! Backends that are right in a way of their own are not blamed.
 
 mod around;
+mod churn;
 #[path = "../backends/disk.rs"]
 mod disk;
 mod hops;
