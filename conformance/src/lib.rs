@@ -26,6 +26,7 @@ mod plain;
 mod poll;
 mod power;
 mod probe;
+mod reading;
 pub mod reference;
 pub mod replay;
 pub mod report;
@@ -35,6 +36,7 @@ mod schedule;
 pub mod spec;
 mod tree;
 mod writer;
+mod yielded;
 
 pub use async_trait::async_trait;
 pub use cli::{judge, main};

@@ -2,8 +2,9 @@
 
 use crate::content::{Version, difference, key, meta};
 use crate::context::Context;
-use crate::hit::{EMPTY_CHUNKS_MAX, Hit, idles};
+use crate::hit::Hit;
 use crate::outcome::{Checked, broken, ensure};
+use crate::yielded::Yielded;
 use forebay_core::PurgeType;
 use std::task::Poll;
 
@@ -41,15 +42,10 @@ struct Follower {
 impl Follower {
     /// Reads what is there now; it has to be a prefix.
     fn catch_up(&mut self, version: &Version, written: usize) -> Checked<()> {
-        let mut empty_chunks = 0;
+        let mut yielded = Yielded::default();
         while let Poll::Ready(chunk) = self.hit.reading().poll() {
+            yielded.add(&chunk, version.body.len())?;
             match chunk {
-                Ok(Some(chunk)) if chunk.is_empty() => {
-                    empty_chunks += 1;
-                    if empty_chunks == EMPTY_CHUNKS_MAX {
-                        return broken("the follower waits: the writer goes on", idles());
-                    }
-                }
                 Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
                 Ok(None) => return broken("the follower waits: the writer goes on", "None"),
                 Err(error) => {

@@ -31,6 +31,7 @@ catalogue! {
     DroppedUpdateRemoves breaks "PURGE-CANCEL",
     DroppedPurgeComesBack breaks "PURGE-CANCEL",
     ReadsAgainAfterEnd breaks "READ-EOF",
+    BodyNeverEnds breaks "READ-EOF",
     EmptyChunks breaks "READ-NONEMPTY",
     OneChunk breaks "READ-BOUNDED",
     LosesCancelledChunk breaks "READ-CANCEL",

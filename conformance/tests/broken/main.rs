@@ -148,6 +148,22 @@ fn a_read_that_never_comes_on_is_found_by_a_budget_of_chunks() {
     }
 }
 
+/// Checks that read to the end went on until the memory was full.
+#[test]
+fn a_body_without_an_end_is_found_by_a_budget_of_bytes() {
+    for rule in [
+        "READ-BOUNDED",
+        "READ-NONEMPTY",
+        "READ-CANCEL",
+        "LOOKUP-CONCURRENT",
+    ] {
+        let report = judged(Defect::BodyNeverEnds, |r| r.id == rule);
+        assert_eq!(report.broken(), [rule]);
+        let actual = &report.verdicts[0].failures[0].actual;
+        assert!(actual.ends_with(" bytes and no end"), "{actual}");
+    }
+}
+
 /// The suite made a shorter tag of it, and its own panic was told as the backend's.
 #[test]
 fn a_tag_without_bytes_is_told_as_what_it_is() {

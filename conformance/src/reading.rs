@@ -1,0 +1,73 @@
+//! A read that is polled by hand.
+
+use crate::hit::{Chunk, show_chunk};
+use crate::ops::{Store, show_hang};
+use crate::outcome::{Checked, broken};
+use crate::poll::{Hang, POLLS_MAX, Stepped};
+use std::task::Poll;
+
+/// A read under way.
+pub(crate) struct Reading<'a> {
+    name: &'a str,
+    store: &'a Store,
+    read: Stepped<'a, Chunk>,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(
+        name: &'a str,
+        store: &'a Store,
+        read: impl Future<Output = Chunk> + Send + 'a,
+    ) -> Self {
+        let read = Stepped::new(read);
+        Reading { name, store, read }
+    }
+
+    pub(crate) fn poll(&mut self) -> Poll<Chunk> {
+        let step = self
+            .store
+            .caller
+            .log
+            .begin(format!("{}.read_body() polled", self.name));
+        let poll = self.read.poll();
+        let text = match &poll {
+            Poll::Ready(chunk) => show_chunk(chunk),
+            Poll::Pending => "pending".to_owned(),
+        };
+        self.store.caller.log.end(step, &text);
+        poll
+    }
+
+    /// From now on another task polls it, with a waker of its own.
+    pub(crate) fn moves_elsewhere(&mut self) {
+        self.store.caller.log.note(format!(
+            "{}.read_body() is polled by another task from now on",
+            self.name
+        ));
+        self.read.moves_elsewhere();
+    }
+
+    /// Nothing may be there yet.
+    pub(crate) fn expect_pending(&mut self) -> Checked<()> {
+        match self.poll() {
+            Poll::Pending => Ok(()),
+            Poll::Ready(chunk) => broken("the read waits for bytes", show_chunk(&chunk)),
+        }
+    }
+
+    /// The result, polled only when something woke the reader after `event`.
+    pub(crate) async fn woken_by(&mut self, event: &str) -> Checked<Chunk> {
+        for _ in 0..POLLS_MAX {
+            if !self.read.woken(self.store.caller.patience).await {
+                return broken(format!("{event} wakes the waiting follower"), "it sleeps on");
+            }
+            if let Poll::Ready(chunk) = self.poll() {
+                return Ok(chunk);
+            }
+        }
+        broken(
+            format!("{event} gives the waiting follower something to read"),
+            show_hang(Hang::Spins),
+        )
+    }
+}
