@@ -3,8 +3,12 @@
 use crate::hit::{Chunk, show_chunk};
 use crate::ops::{Store, show_hang};
 use crate::outcome::{Checked, broken};
-use crate::poll::{Hang, POLLS_MAX, Stepped};
+use crate::poll::{Hang, POLLS_MAX, Patience, Stepped};
 use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// How long a thread may take to find out that there is nothing to read: who takes longer is not found out.
+const LOOKED_WITHIN: Duration = Duration::from_millis(50);
 
 /// A read under way.
 pub(crate) struct Reading<'a> {
@@ -52,6 +56,22 @@ impl<'a> Reading<'a> {
         match self.poll() {
             Poll::Pending => Ok(()),
             Poll::Ready(chunk) => broken("the read waits for bytes", show_chunk(&chunk)),
+        }
+    }
+
+    /// Nothing may be there yet, nor come: where there are threads, a first poll may only have asked one to look.
+    pub(crate) async fn expect_to_wait(&mut self) -> Checked<()> {
+        self.expect_pending()?;
+        let deadline = match self.store.caller.patience {
+            Patience::Clock(limit) => Instant::now() + limit.min(LOOKED_WITHIN),
+            Patience::WhileWoken => return Ok(()),
+        };
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.read.woken(Patience::Clock(left)).await {
+                return Ok(());
+            }
+            self.expect_pending()?;
         }
     }
 

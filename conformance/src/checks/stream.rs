@@ -208,7 +208,24 @@ pub(super) async fn eof(cx: &Context) -> Checked<()> {
             return broken(format!("the whole body and then None, ended by {ending}"), text);
         }
     }
+    no_end_before(cx).await?;
     eof_is_enough(cx).await
+}
+
+/// As long as the writer goes on, a follower that has read all there is waits.
+async fn no_end_before(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let version = Version::new(1, 100_000);
+    let mut writer = store.writer(&key("k"), &version).await?;
+    let mut hit = store.follow(&writer).await?;
+    let mut read = 0;
+    for written in [0, 60_000, 100_000] {
+        writer.write(version.body.slice(read..written), false).await?;
+        read += hit.read_at_least(written - read).await?.len();
+        hit.reading().expect_to_wait().await?;
+    }
+    writer.finish().await?;
+    hit.expect_bytes(&[]).await
 }
 
 /// Who joins after eof and before `finish` has the whole body, and does not wait for the writer to be done with it.

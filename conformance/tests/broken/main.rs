@@ -5,6 +5,7 @@ mod defect;
 #[path = "../backends/disk.rs"]
 mod disk;
 mod faulty;
+mod hopping;
 mod matrix;
 mod on_drop;
 mod pasted;
@@ -100,8 +101,7 @@ fn every_checked_rule_has_a_defect() {
     let proven: BTreeSet<&str> = CATALOGUE
         .iter()
         .map(|(_, rule)| *rule)
-        .chain(persistent::catalogue().map(|(_, rule)| rule))
-        .chain(faulty::catalogue().map(|(_, rule)| rule))
+        .chain(matrix::alone().map(|(_, rule)| rule))
         .collect();
     for rule in &proven {
         assert!(Rule::find(rule).is_some(), "{rule} is no rule");
@@ -121,7 +121,7 @@ fn every_checked_rule_has_a_defect() {
 fn the_broken_backends_that_a_rule_names_are_in_the_catalogue() {
     let named = |rule: &str, name: &String| {
         let own = CATALOGUE.iter().map(|(defect, of)| (format!("{defect:?}"), *of));
-        let mut all = own.chain(persistent::catalogue()).chain(faulty::catalogue());
+        let mut all = own.chain(matrix::alone());
         all.any(|(defect, of)| defect == *name && of == rule)
     };
     for rule in forebay_conformance::rules() {
