@@ -52,7 +52,8 @@ pub trait Harness: Send + Sync + 'static {
     /// It runs on a tokio runtime of one thread, with time, and with I/O where tokio is built with it.
     ///
     /// # Errors
-    /// What the storage says. The suite opens damaged sites too, and expects an error or a storage, never a panic.
+    /// What the storage says. The suite opens damaged sites too, and expects an error or a storage, never a panic; and one
+    /// that is open, which has to be an error where the storage persists.
     async fn open(&self, site: &Site) -> Opened;
 
     /// Closes a storage cleanly. By default that is dropping it.
