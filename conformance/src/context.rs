@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How a run goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// How many random sequences the model runs.
+    /// How many random sequences the model runs, and how many random schedules; not 0.
     pub cases: u32,
     /// What is random is made from this.
     pub seed: u64,
@@ -96,7 +96,7 @@ impl Context {
             log,
             remarks: Mutex::default(),
             runtime: tokio::runtime::Builder::new_current_thread()
-                .enable_time()
+                .enable_all()
                 .build()?,
         })
     }
@@ -110,7 +110,11 @@ impl Context {
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        match self.caller().patience {
+            Patience::Clock(_) => self.runtime.block_on(future),
+            // tokio would make the hundredth lock or so that a task takes pending, though it is free; and a check is one task.
+            Patience::WhileWoken => self.runtime.block_on(tokio::task::coop::unconstrained(future)),
+        }
     }
 
     /// Ends the runtime without waiting for what a hanging backend left on it.

@@ -3,6 +3,7 @@
 use crate::faults::Faults;
 use crate::power::{Durability, PowerRecord, PowerSlot};
 use crate::rules::RuleId;
+use crate::tree;
 use async_trait::async_trait;
 use forebay_core::Storage;
 use std::error::Error;
@@ -48,10 +49,11 @@ pub trait Harness: Send + Sync + 'static {
 
     /// Opens the storage of a site: an empty one where the site is new, what was there where it was used before.
     ///
-    /// It runs on a tokio runtime of one thread, with time.
+    /// It runs on a tokio runtime of one thread, with time, and with I/O where tokio is built with it.
     ///
     /// # Errors
-    /// What the storage says. The suite opens damaged sites too, and expects an error or a storage, never a panic.
+    /// What the storage says. The suite opens damaged sites too, and expects an error or a storage, never a panic; and one
+    /// that is open, which has to be an error where the storage persists.
     async fn open(&self, site: &Site) -> Opened;
 
     /// Closes a storage cleanly. By default that is dropping it.
@@ -265,24 +267,17 @@ impl Site {
         &self.power
     }
 
-    /// Another site with a copy of what is in this one now.
+    /// Another site with a copy of what is in this one, where nobody is at work.
     pub(crate) fn copy(&self) -> std::io::Result<Self> {
         let copy = Site::new(self.capacity_bytes)?;
-        copy_tree(&self.dir(), &copy.dir())?;
+        tree::copy(&self.dir(), &copy.dir())?;
         Ok(copy)
     }
-}
 
-fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            std::fs::create_dir(&target)?;
-            copy_tree(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
+    /// The same where a storage is open; `None` where it was at work meanwhile.
+    pub(crate) fn copy_running(&self) -> std::io::Result<Option<Self>> {
+        let copy = Site::new(self.capacity_bytes)?;
+        let is_sound = tree::copy_of_one_moment(&self.dir(), &copy.dir())?;
+        Ok(is_sound.then_some(copy))
     }
-    Ok(())
 }

@@ -1,17 +1,13 @@
 //! A hit as checks use it.
 
 use crate::content::{Version, difference, meta_difference, show_meta};
-use crate::ops::{Answer, HANGS, Store, must, show_answer, show_hang};
+use crate::ops::{Answer, Store, must, show_answer};
 use crate::outcome::{Checked, broken, ensure};
-use crate::poll::{Hang, POLLS_MAX, Stepped, at_most};
+use crate::poll::at_most;
+use crate::reading::Reading;
+use crate::yielded::Yielded;
 use bytes::Bytes;
 use forebay_core::{CacheKey, CacheMeta, HitHandler, SpanHandle};
-use std::task::Poll;
-
-/// More reads than any body of the suite takes: who needs more never ends.
-const READS_MAX: usize = 4_000_000;
-/// Nor do more empty chunks come one after the other before a byte, the end or an error.
-pub(crate) const EMPTY_CHUNKS_MAX: usize = 1000;
 
 pub(crate) struct Hit {
     pub(crate) meta: CacheMeta,
@@ -19,22 +15,16 @@ pub(crate) struct Hit {
     pub(crate) name: String,
     key: CacheKey,
     store: Store,
-    /// How many chunks without a byte came last.
-    empty_chunks: usize,
+    yielded: Yielded,
 }
 
 pub(crate) type Chunk = Answer<Option<Bytes>>;
 
-fn show_chunk(chunk: &Chunk) -> String {
+pub(crate) fn show_chunk(chunk: &Chunk) -> String {
     show_answer(chunk, |chunk| match chunk {
         Some(bytes) => format!("{} bytes", bytes.len()),
         None => "None".to_owned(),
     })
-}
-
-/// How a reader is told that it keeps busy without coming on.
-pub(crate) fn idles() -> String {
-    format!("{HANGS}: {EMPTY_CHUNKS_MAX} empty chunks, one after the other")
 }
 
 impl Hit {
@@ -51,7 +41,7 @@ impl Hit {
             name,
             key,
             store,
-            empty_chunks: 0,
+            yielded: Yielded::default(),
         }
     }
 
@@ -62,14 +52,8 @@ impl Hit {
             .caller
             .call(what, self.handler.read_body(), show_chunk)
             .await?;
-        self.empty_chunks = match &chunk {
-            Ok(Some(bytes)) if bytes.is_empty() => self.empty_chunks + 1,
-            _ => 0,
-        };
-        match self.empty_chunks {
-            EMPTY_CHUNKS_MAX => broken("a read waits, or tells bytes, the end or an error", idles()),
-            _ => Ok(chunk),
-        }
+        self.yielded.add(&chunk, self.store.caller.log.longest_body())?;
+        Ok(chunk)
     }
 
     pub(crate) async fn read(&mut self) -> Checked<Option<Bytes>> {
@@ -80,17 +64,13 @@ impl Hit {
     /// The bytes up to `None` or an error.
     pub(crate) async fn try_read_to_end(&mut self) -> Checked<(Vec<u8>, Answer<()>)> {
         let mut bytes = Vec::new();
-        for _ in 0..READS_MAX {
+        loop {
             match self.try_read().await? {
                 Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
                 Ok(None) => return Ok((bytes, Ok(()))),
                 Err(error) => return Ok((bytes, Err(error))),
             }
         }
-        broken(
-            "the body comes to an end",
-            format!("{READS_MAX} reads and no end"),
-        )
     }
 
     pub(crate) async fn read_to_end(&mut self) -> Checked<Vec<u8>> {
@@ -114,19 +94,20 @@ impl Hit {
     pub(crate) async fn read_at_most(&mut self, polls_max: usize) -> Checked<Option<Chunk>> {
         let what = format!("{}.read_body(), dropped after {polls_max} polls", self.name);
         let show = |chunk: &Option<Chunk>| chunk.as_ref().map_or("dropped".to_owned(), show_chunk);
-        self.store
+        let chunk = self
+            .store
             .caller
             .call(what, at_most(polls_max, self.handler.read_body()), show)
-            .await
+            .await?;
+        if let Some(chunk) = &chunk {
+            self.yielded.add(chunk, self.store.caller.log.longest_body())?;
+        }
+        Ok(chunk)
     }
 
     /// A read that is polled by hand.
     pub(crate) fn reading(&mut self) -> Reading<'_> {
-        Reading {
-            name: &self.name,
-            store: &self.store,
-            read: Stepped::new(self.handler.read_body()),
-        }
+        Reading::new(&self.name, &self.store, self.handler.read_body())
     }
 
     pub(crate) fn try_seek(&mut self, start: usize, end: Option<usize>) -> Answer<()> {
@@ -140,6 +121,9 @@ impl Hit {
             .caller
             .log
             .end(step, &show_answer(&answer, |()| "Ok".to_owned()));
+        if answer.is_ok() {
+            self.yielded = Yielded::default();
+        }
         answer
     }
 
@@ -159,6 +143,9 @@ impl Hit {
             .caller
             .log
             .end(step, &show_answer(&answer, |()| "Ok".to_owned()));
+        if answer.is_ok() {
+            self.yielded = Yielded::default();
+        }
         answer
     }
 
@@ -222,62 +209,5 @@ impl Hit {
             difference(body, &bytes).unwrap_or_default(),
         )?;
         Ok(false)
-    }
-}
-
-/// A read under way.
-pub(crate) struct Reading<'a> {
-    name: &'a str,
-    store: &'a Store,
-    read: Stepped<'a, Chunk>,
-}
-
-impl Reading<'_> {
-    pub(crate) fn poll(&mut self) -> Poll<Chunk> {
-        let step = self
-            .store
-            .caller
-            .log
-            .begin(format!("{}.read_body() polled", self.name));
-        let poll = self.read.poll();
-        let text = match &poll {
-            Poll::Ready(chunk) => show_chunk(chunk),
-            Poll::Pending => "pending".to_owned(),
-        };
-        self.store.caller.log.end(step, &text);
-        poll
-    }
-
-    /// From now on another task polls it, with a waker of its own.
-    pub(crate) fn moves_elsewhere(&mut self) {
-        self.store.caller.log.note(format!(
-            "{}.read_body() is polled by another task from now on",
-            self.name
-        ));
-        self.read.moves_elsewhere();
-    }
-
-    /// Nothing may be there yet.
-    pub(crate) fn expect_pending(&mut self) -> Checked<()> {
-        match self.poll() {
-            Poll::Pending => Ok(()),
-            Poll::Ready(chunk) => broken("the read waits for bytes", show_chunk(&chunk)),
-        }
-    }
-
-    /// The result, polled only when something woke the reader after `event`.
-    pub(crate) async fn woken_by(&mut self, event: &str) -> Checked<Chunk> {
-        for _ in 0..POLLS_MAX {
-            if !self.read.woken(self.store.caller.patience).await {
-                return broken(format!("{event} wakes the waiting follower"), "it sleeps on");
-            }
-            if let Poll::Ready(chunk) = self.poll() {
-                return Ok(chunk);
-            }
-        }
-        broken(
-            format!("{event} gives the waiting follower something to read"),
-            show_hang(Hang::Spins),
-        )
     }
 }

@@ -26,6 +26,7 @@ mod plain;
 mod poll;
 mod power;
 mod probe;
+mod reading;
 pub mod reference;
 pub mod replay;
 pub mod report;
@@ -33,7 +34,9 @@ mod rules;
 mod runner;
 mod schedule;
 pub mod spec;
+mod tree;
 mod writer;
+mod yielded;
 
 pub use async_trait::async_trait;
 pub use cli::{judge, main};

@@ -1,7 +1,7 @@
 //! The calls of a check, recorded as they happen.
 
 use crate::outcome::Lanes;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Enough to see what happened; a check of a thousand calls shows its last ones.
@@ -12,9 +12,12 @@ pub(crate) struct Log(Arc<Mutex<Inner>>);
 
 #[derive(Default, Clone)]
 struct Inner {
-    steps: Vec<String>,
+    /// The last of them, and how many there were before.
+    steps: VecDeque<String>,
+    left_out: usize,
     names: HashMap<&'static str, u32>,
     progress: u64,
+    longest_body: usize,
     lanes: Option<Lanes>,
     case: Option<String>,
 }
@@ -35,14 +38,20 @@ impl Log {
     pub(crate) fn begin(&self, step: String) -> StepId {
         let mut inner = self.inner();
         inner.progress += 1;
-        inner.steps.push(step);
-        StepId(inner.steps.len() - 1)
+        inner.steps.push_back(step);
+        // Whatever a backend keeps a check at, what is kept of it stays small.
+        if inner.steps.len() > STEPS_MAX {
+            inner.steps.pop_front();
+            inner.left_out += 1;
+        }
+        StepId(inner.left_out + inner.steps.len() - 1)
     }
 
     pub(crate) fn end(&self, StepId(index): StepId, result: &str) {
         let mut inner = self.inner();
         inner.progress += 1;
-        if let Some(step) = inner.steps.get_mut(index) {
+        let at = index.checked_sub(inner.left_out);
+        if let Some(step) = at.and_then(|at| inner.steps.get_mut(at)) {
             step.push_str(" -> ");
             step.push_str(result);
         }
@@ -63,19 +72,15 @@ impl Log {
     /// Forgets everything, for the next case of a series.
     pub(crate) fn clear(&self) {
         let mut inner = self.inner();
-        inner.steps.clear();
+        (inner.steps, inner.left_out) = Default::default();
         inner.names.clear();
         (inner.lanes, inner.case) = (None, None);
     }
 
     pub(crate) fn steps(&self) -> Vec<String> {
         let inner = self.inner();
-        let left_out = inner.steps.len().saturating_sub(STEPS_MAX);
-        let mut steps = inner.steps[left_out..].to_vec();
-        if left_out > 0 {
-            steps.insert(0, format!("… {left_out} steps before"));
-        }
-        steps
+        let left_out = (inner.left_out > 0).then(|| format!("… {} steps before", inner.left_out));
+        left_out.into_iter().chain(inner.steps.iter().cloned()).collect()
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -87,6 +92,7 @@ impl Log {
         let mut inner = self.inner();
         *inner = Inner {
             progress: inner.progress + 1,
+            longest_body: inner.longest_body,
             ..then
         };
     }
@@ -107,6 +113,17 @@ impl Log {
 
     pub(crate) fn case(&self) -> Option<String> {
         self.inner().case.clone()
+    }
+
+    /// A body of that many bytes is being written.
+    pub(crate) fn writes_body(&self, len_bytes: usize) {
+        let mut inner = self.inner();
+        inner.longest_body = inner.longest_body.max(len_bytes);
+    }
+
+    /// The length of the longest body so far, over all cases.
+    pub(crate) fn longest_body(&self) -> usize {
+        self.inner().longest_body
     }
 
     /// A number that grows as long as the check goes on.

@@ -39,21 +39,36 @@ pub(crate) async fn within<F: Future>(patience: Patience, future: F) -> Result<F
         Patience::WhileWoken => {
             let mut future = pin!(future);
             let wakes = Wakes::new();
-            let mut polls = 0;
-            poll_fn(|cx| {
-                wakes.forward_to(cx.waker());
+            for _ in 0..POLLS_MAX {
                 let before = wakes.count();
-                polls += 1;
-                match future.as_mut().poll(&mut Context::from_waker(&wakes.waker())) {
-                    Poll::Ready(output) => Poll::Ready(Ok(output)),
-                    Poll::Pending if polls == POLLS_MAX => Poll::Ready(Err(Hang::Spins)),
-                    Poll::Pending if wakes.count() > before => Poll::Pending,
-                    Poll::Pending => Poll::Ready(Err(Hang::NotWoken)),
+                let polled = poll_fn(|cx| {
+                    wakes.forward_to(cx.waker());
+                    Poll::Ready(future.as_mut().poll(&mut Context::from_waker(&wakes.waker())))
+                });
+                if let Poll::Ready(output) = polled.await {
+                    return Ok(output);
                 }
-            })
-            .await
+                runtimes_turn().await;
+                if wakes.count() == before {
+                    return Err(Hang::NotWoken);
+                }
+            }
+            Err(Hang::Spins)
         }
     }
+}
+
+/// Lets the runtime go round once: `yield_now` leaves its wake to it. It takes no time, and there is nothing else to wait for.
+pub(crate) async fn runtimes_turn() {
+    let mut taken = false;
+    poll_fn(|cx| match std::mem::replace(&mut taken, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Polls at most that often, then drops the future; `None` where it was not done by then. 0 drops it unpolled.
@@ -97,6 +112,15 @@ impl<'a, T> Stepped<'a, T> {
             .poll(&mut Context::from_waker(&self.wakes.waker()))
     }
 
+    /// Goes on until it ends.
+    pub(crate) async fn ended(mut self) -> T {
+        poll_fn(|cx| {
+            self.tell(cx.waker());
+            self.poll()
+        })
+        .await
+    }
+
     /// From now on it is polled with another waker, and the one before counts for nothing.
     pub(crate) fn moves_elsewhere(&mut self) {
         (self.wakes, self.seen) = (Wakes::new(), 0);
@@ -118,7 +142,8 @@ impl<'a, T> Stepped<'a, T> {
             return true;
         }
         let Patience::Clock(limit) = patience else {
-            return false;
+            runtimes_turn().await;
+            return self.is_woken();
         };
         let woken = poll_fn(|cx| {
             self.wakes.forward_to(cx.waker());
@@ -130,6 +155,29 @@ impl<'a, T> Stepped<'a, T> {
         });
         tokio::time::timeout(limit, woken).await.is_ok()
     }
+}
+
+/// Drives a future to its end. Whenever that has to wait, the one that was begun before gets the turns for which it was woken;
+/// `output` is its own, once it has ended.
+pub(crate) async fn alongside<T, F: Future>(
+    begun: &mut Stepped<'_, T>,
+    output: &mut Option<T>,
+    future: F,
+) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        begun.tell(cx.waker());
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending()
+            && output.is_none()
+            && begun.is_woken()
+            && let Poll::Ready(ended) = begun.poll()
+        {
+            *output = Some(ended);
+        }
+        polled
+    })
+    .await
 }
 
 /// A waker that counts, and passes on.

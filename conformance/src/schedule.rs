@@ -16,7 +16,7 @@ pub(crate) use record::Record;
 use crate::context::Context;
 use crate::ops::{Store, show_hang};
 use crate::outcome::{Checked, Lanes, Stop, broken};
-use crate::poll::{Hang, POLLS_MAX, Patience, Stepped};
+use crate::poll::{Hang, POLLS_MAX, Patience, Stepped, runtimes_turn};
 use crate::replay::schedule::{Call, Step, whole};
 use case::KEYS;
 use client::Client;
@@ -141,7 +141,10 @@ async fn wait(running: &[Running<'_>], store: &Store, record: &Record) -> Checke
         if woken { Poll::Ready(()) } else { Poll::Pending }
     });
     let in_time = match store.caller.patience {
-        Patience::WhileWoken => false,
+        Patience::WhileWoken => {
+            runtimes_turn().await;
+            running.iter().any(|one| one.future.is_woken())
+        }
         Patience::Clock(limit) => tokio::time::timeout(limit, woken).await.is_ok(),
     };
     if in_time {

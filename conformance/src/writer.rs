@@ -11,6 +11,7 @@ pub(crate) struct Writer {
     pub(crate) name: String,
     pub(crate) key: CacheKey,
     caller: Caller,
+    written_bytes: usize,
 }
 
 impl Writer {
@@ -20,6 +21,7 @@ impl Writer {
             name,
             key,
             caller,
+            written_bytes: 0,
         }
     }
 
@@ -36,11 +38,17 @@ impl Writer {
 
     pub(crate) async fn try_write(&mut self, data: impl Into<Bytes>, eof: bool) -> Checked<Answer<()>> {
         let data = data.into();
+        self.writes(&data);
         let what = format!("{}.write_body({} bytes, eof {eof})", self.name, data.len());
         let show = |answer: &Answer<()>| show_answer(answer, |()| "Ok".to_owned());
         self.caller
             .call(what, self.handler.write_body(data, eof), show)
             .await
+    }
+
+    fn writes(&mut self, data: &Bytes) {
+        self.written_bytes += data.len();
+        self.caller.log.writes_body(self.written_bytes);
     }
 
     pub(crate) async fn write(&mut self, data: impl Into<Bytes>, eof: bool) -> Checked<()> {
@@ -50,6 +58,7 @@ impl Writer {
 
     /// A write that is dropped after that many polls; whether it was done by then.
     pub(crate) async fn write_at_most(&mut self, polls_max: usize, data: Bytes, eof: bool) -> Checked<bool> {
+        self.writes(&data);
         let what = format!(
             "{}.write_body({} bytes, eof {eof}), dropped after {polls_max} polls",
             self.name,

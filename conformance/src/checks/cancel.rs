@@ -1,5 +1,6 @@
 //! Calls that are dropped after their n-th poll, for every n until they complete.
 
+use super::gauges::{gauges_at_rest, gauges_return_to};
 use crate::Capability;
 use crate::content::{Version, difference, key, meta, number_of};
 use crate::context::Context;
@@ -20,7 +21,7 @@ pub(super) async fn lookup(cx: &Context) -> Checked<()> {
         let store = cx.fresh().await?;
         store.put(&k, &version).await?;
         drop(store.hit(&k).await?);
-        let before = cx.gauges(&store);
+        let before = gauges_at_rest(cx, &store).await;
         for polls_max in 0..POLLS_TRIED_MAX {
             let span = SpanHandle::none();
             let what = format!("lookup(k), dropped after {polls_max} polls");
@@ -33,12 +34,7 @@ pub(super) async fn lookup(cx: &Context) -> Checked<()> {
                 break;
             }
         }
-        let after = cx.gauges(&store);
-        ensure(
-            before == after,
-            format!("gauges as before: {before:?}"),
-            format!("{after:?}"),
-        )?;
+        gauges_return_to(cx, &store, &before).await?;
         let purged = store.invalidate(&k).await?;
         ensure(purged, "the entry can be purged", "purge is false")?;
         store.expect_absent(&k).await?;

@@ -35,7 +35,7 @@ pub(super) async fn foreign(cx: &Context) -> Checked<()> {
     let store = reopen(cx, site).await?;
     expect_all(&store).await?;
     store.put(&key("more"), &Version::new(9, 500_000)).await?;
-    // The same directory, opened a second time.
+    // The same directory, opened a second time: in one process, where locks of records refuse nothing.
     let caller = cx.caller();
     let what = "open of the same directory".to_owned();
     let show = |opened: &crate::Opened| {

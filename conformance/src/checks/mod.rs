@@ -5,12 +5,14 @@ mod cancel;
 mod corrupt;
 mod faults;
 mod foreign;
+mod gauges;
 mod leak;
 mod lookup;
 mod model;
 mod persistence;
 mod power;
 mod purge;
+mod race;
 mod read;
 mod seek;
 mod stream;
@@ -115,7 +117,7 @@ checks! {
     "EXPIRE-STALE" => update::expire_stale,
     "UPDATE-META" => update::update_meta,
     "UPDATE-ABSENT" => update::absent,
-    "UPDATE-RACE" => update::race,
+    "UPDATE-RACE" => race::update,
     "BOUND-CAPACITY" => bounds::capacity,
     "BOUND-HOT" => bounds::hot,
     "BOUND-READER" => bounds::reader,

@@ -117,6 +117,9 @@ pub(crate) fn run_schedule(cx: &Context, case: &Case) -> Checked<()> {
 
 /// Runs cases until one fails, and then what is left of it when it is as small as it gets.
 fn shrunk<S: Strategy>(cx: &Context, cases: &S, run: impl Fn(&S::Value) -> Checked<()>) -> Checked<()> {
+    if cx.options.cases == 0 {
+        return Err(Stop::Skip("no case was asked for".to_owned()));
+    }
     let config = Config {
         cases: cx.options.cases,
         max_shrink_iters: SHRINKS_MAX,

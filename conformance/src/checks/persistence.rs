@@ -6,9 +6,14 @@ use crate::content::{Version, key, meta};
 use crate::context::{Context, Opened};
 use crate::harness::Site;
 use crate::ops::{Store, harness};
-use crate::outcome::{Checked, broken, ensure};
+use crate::outcome::{Checked, Stop, broken, ensure};
 use forebay_core::CacheKey;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Copying takes time from the threads that are waited for.
+const COPY_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 const SIZES: [usize; 4] = [0, 1000, 200_000, 900_000];
 
@@ -29,11 +34,19 @@ pub(super) async fn reopen(cx: &Context, site: Site) -> Checked<Opened> {
 async fn after_a_kill(cx: &Context, running: &Opened) -> Checked<Opened> {
     cx.log
         .note("the process is killed; the storage is opened again".to_owned());
-    let copy = running
-        .site
-        .copy()
-        .map_err(|e| harness("a copy of the directory", e))?;
-    reopen(cx, copy).await
+    // Threads of the storage may be at work, and a kill leaves what was there at one moment.
+    let deadline = Instant::now() + cx.options.hang_after / 2;
+    loop {
+        let copy = running.site.copy_running();
+        if let Some(copy) = copy.map_err(|e| harness("a copy of the directory", e))? {
+            return reopen(cx, copy).await;
+        }
+        if Instant::now() >= deadline {
+            let reason = "a copy of the directory: whenever it was copied, something in it changed meanwhile";
+            return Err(Stop::Harness(reason.to_owned()));
+        }
+        sleep(COPY_AGAIN_AFTER).await;
+    }
 }
 
 pub(super) async fn clean(cx: &Context) -> Checked<()> {

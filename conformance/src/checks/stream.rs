@@ -2,8 +2,9 @@
 
 use crate::content::{Version, difference, key, meta};
 use crate::context::Context;
-use crate::hit::{EMPTY_CHUNKS_MAX, Hit, idles};
+use crate::hit::Hit;
 use crate::outcome::{Checked, broken, ensure};
+use crate::yielded::Yielded;
 use forebay_core::PurgeType;
 use std::task::Poll;
 
@@ -41,15 +42,10 @@ struct Follower {
 impl Follower {
     /// Reads what is there now; it has to be a prefix.
     fn catch_up(&mut self, version: &Version, written: usize) -> Checked<()> {
-        let mut empty_chunks = 0;
+        let mut yielded = Yielded::default();
         while let Poll::Ready(chunk) = self.hit.reading().poll() {
+            yielded.add(&chunk, version.body.len())?;
             match chunk {
-                Ok(Some(chunk)) if chunk.is_empty() => {
-                    empty_chunks += 1;
-                    if empty_chunks == EMPTY_CHUNKS_MAX {
-                        return broken("the follower waits: the writer goes on", idles());
-                    }
-                }
                 Ok(Some(chunk)) => self.bytes.extend_from_slice(&chunk),
                 Ok(None) => return broken("the follower waits: the writer goes on", "None"),
                 Err(error) => {
@@ -212,7 +208,24 @@ pub(super) async fn eof(cx: &Context) -> Checked<()> {
             return broken(format!("the whole body and then None, ended by {ending}"), text);
         }
     }
+    no_end_before(cx).await?;
     eof_is_enough(cx).await
+}
+
+/// As long as the writer goes on, a follower that has read all there is waits.
+async fn no_end_before(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let version = Version::new(1, 100_000);
+    let mut writer = store.writer(&key("k"), &version).await?;
+    let mut hit = store.follow(&writer).await?;
+    let mut read = 0;
+    for written in [0, 60_000, 100_000] {
+        writer.write(version.body.slice(read..written), false).await?;
+        read += hit.read_at_least(written - read).await?.len();
+        hit.reading().expect_to_wait().await?;
+    }
+    writer.finish().await?;
+    hit.expect_bytes(&[]).await
 }
 
 /// Who joins after eof and before `finish` has the whole body, and does not wait for the writer to be done with it.

@@ -153,9 +153,11 @@ pub(super) async fn unknown(cx: &Context) -> Checked<()> {
         }
     }
     let writer = store.writer(&k, &Version::new(7, 10)).await?;
-    let mut near = writer.tag()?;
-    near.push(0);
-    tags.extend([near.clone(), near[..near.len() - 2].to_vec()]);
+    let tag = writer.tag()?;
+    tags.push([&tag[..], &[0]].concat());
+    if let Some((_, shorter)) = tag.split_last() {
+        tags.push(shorter.to_vec());
+    }
     for tag in &tags {
         expect_unknown(&store, "k", tag).await?;
     }

@@ -3,16 +3,11 @@
 use crate::Capability;
 use crate::content::{Version, body, key, meta};
 use crate::context::Context;
-use crate::ops::{Store, must};
-use crate::outcome::{Checked, broken, ensure};
-use crate::poll::{Stepped, within};
+use crate::ops::Store;
+use crate::outcome::{Checked, ensure};
 use bytes::Bytes;
-use forebay_core::{CacheKey, CacheMeta, PurgeOutcome, SpanHandle};
-use std::task::Poll;
+use forebay_core::{CacheKey, CacheMeta, PurgeOutcome};
 use std::time::SystemTime;
-
-/// At how many points of an update the race is tried.
-const POLLS_MAX: usize = 8;
 
 pub(super) async fn expire_stale(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
@@ -128,54 +123,8 @@ pub(super) async fn absent(cx: &Context) -> Checked<()> {
     store.expect(&k, &version).await
 }
 
-pub(super) async fn race(cx: &Context) -> Checked<()> {
-    for polls in 0..POLLS_MAX {
-        let store = cx.fresh().await?;
-        let (k, old) = (key("k"), Version::new(1, 1000));
-        store.put(&k, &old).await?;
-        let (began_meta, span) = (meta(5), SpanHandle::none());
-        let mut update = Stepped::new(store.storage.update_meta(&k, &began_meta, &span));
-        let done = poll_times(&store, &mut update, polls);
-        store.invalidate(&k).await?;
-        if !done {
-            complete(&store, update).await?;
-        }
-        store.expect_absent(&k).await?;
-
-        store.put(&k, &old).await?;
-        let mut update = Stepped::new(store.storage.update_meta(&k, &began_meta, &span));
-        let done = poll_times(&store, &mut update, polls);
-        let new = Version::new(2, 2000);
-        store.put(&k, &new).await?;
-        if !done {
-            complete(&store, update).await?;
-        }
-        expect_one_generation(&store, &k, &new, polls > 0).await?;
-    }
-    update_during_a_write(cx).await
-}
-
-/// The new body with its own meta. An update that had not begun when the write ended may have come after it.
-async fn expect_one_generation(
-    store: &Store,
-    k: &CacheKey,
-    new: &Version,
-    began_before: bool,
-) -> Checked<()> {
-    if began_before {
-        return store.expect(k, new).await;
-    }
-    let updated = Version {
-        meta: meta(5),
-        ..new.clone()
-    };
-    match store.which(k, &[new, &updated]).await? {
-        Some(_) => Ok(()),
-        None => broken("the new entry", "a miss"),
-    }
-}
-
-async fn update_during_a_write(cx: &Context) -> Checked<()> {
+/// No race: the updates are over before the write goes on.
+pub(super) async fn during_a_write(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
     let (k, new) = (key("k"), Version::new(2, 2000));
     store.put(&k, &Version::new(1, 1000)).await?;
@@ -194,37 +143,4 @@ async fn update_during_a_write(cx: &Context) -> Checked<()> {
         body: body(2, 2000),
     };
     store.expect(&k, &updated).await
-}
-
-type Update<'a> = Stepped<'a, Result<bool, Box<forebay_core::Error>>>;
-
-/// Polls so often; whether it was done by then.
-fn poll_times(store: &Store, update: &mut Update<'_>, polls: usize) -> bool {
-    store
-        .caller
-        .log
-        .note(format!("update_meta(k, v5) is polled {polls} times"));
-    (0..polls).any(|_| update.poll().is_ready())
-}
-
-async fn complete(store: &Store, mut update: Update<'_>) -> Checked<()> {
-    let patience = store.caller.patience;
-    let step = store.caller.log.begin("update_meta(k, v5) goes on".to_owned());
-    let finished = within(patience, async {
-        loop {
-            if let Poll::Ready(result) = update.poll() {
-                return Some(result);
-            }
-            if !update.woken(patience).await {
-                return None;
-            }
-        }
-    });
-    match finished.await.ok().flatten() {
-        Some(result) => {
-            store.caller.log.end(step, &format!("{result:?}"));
-            must("update_meta", result).map(|_| ())
-        }
-        None => broken("update_meta comes to an end", "it hangs"),
-    }
 }

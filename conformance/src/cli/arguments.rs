@@ -2,7 +2,10 @@
 
 use crate::context::Options;
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What the help says of them, before libtest's own.
@@ -68,7 +71,9 @@ impl Own {
                 Some("--show-known") => own.show_known = true,
                 Some("--paste") => own.paste = true,
                 Some("--fail-fast") => own.fail_fast = true,
-                Some("--cases") => own.options.cases = number(&argument, value()?)?,
+                Some("--cases") => {
+                    own.options.cases = number::<NonZeroU32>(&argument, value()?)?.get();
+                }
                 Some("--seed") => seed = Some(number(&argument, value()?)?),
                 Some("--hang-after") => {
                     own.options.hang_after = Duration::from_secs(number(&argument, value()?)?)
@@ -92,11 +97,14 @@ impl Own {
     }
 }
 
-fn number<T: std::str::FromStr>(name: &OsString, value: OsString) -> Result<T, String> {
+fn number<T: FromStr<Err: Display>>(name: &OsString, value: OsString) -> Result<T, String> {
     let value = value.to_string_lossy();
-    value
-        .parse()
-        .map_err(|_| format!("{} takes a number, not {value:?}", name.to_string_lossy()))
+    value.parse().map_err(|error| {
+        format!(
+            "{} takes a number, not {value:?}: {error}",
+            name.to_string_lossy()
+        )
+    })
 }
 
 /// A time as people write it: `90s`, `10m`, `2h`.
@@ -143,6 +151,7 @@ mod tests {
             &["--soak", "99999999999999999999h"],
             &["--soak"],
             &["--cases", "many"],
+            &["--cases", "0"],
         ] {
             let error = take(wrong).unwrap_err();
             assert!(error.contains(wrong[0]), "{error}");

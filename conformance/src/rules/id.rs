@@ -139,7 +139,7 @@ ids! {
     PersistPower = "PERSIST-POWER",
     /// With any stored file truncated, bit-flipped, emptied or removed, open succeeds, damaged entries are misses, the rest is intact, nothing panics, and memory stays bounded.
     PersistCorrupt = "PERSIST-CORRUPT",
-    /// Files that are not the storage's own are left alone; a directory of an unknown format version, or one in use by another process, is refused with an error that says so.
+    /// Files that are not the storage's own are left alone; a directory of an unknown format version, or one in use, by another process or by another storage of the same one, is refused with an error that says so.
     PersistForeign = "PERSIST-FOREIGN",
     /// Any sequence of operations on one task gives results that the reference model allows.
     ModelSequence = "MODEL-SEQUENCE",

@@ -211,7 +211,8 @@ impl Reader {
                 from -= 1;
             }
             let chunk = Bytes::copy_from_slice(&growing.bytes[from..until]);
-            self.position = until;
+            let stays = defect == Defect::BodyNeverEnds && !self.follows;
+            self.position = if stays { self.position } else { until };
             growing.shared_position = until;
             return Poll::Ready(Ok(Some(chunk)));
         }

@@ -5,6 +5,7 @@ mod defect;
 #[path = "../backends/disk.rs"]
 mod disk;
 mod faulty;
+mod hopping;
 mod matrix;
 mod on_drop;
 mod pasted;
@@ -16,7 +17,8 @@ mod write;
 
 use defect::{CATALOGUE, Defect};
 use forebay_conformance::{
-    Capabilities, Capability, Gauges, Harness, Opened, Options, Report, Rule, Site, async_trait, judge,
+    Capabilities, Capability, Gauges, Harness, Opened, Options, Report, Rule, Site, Status, async_trait,
+    judge,
 };
 use forebay_core::Storage;
 use std::collections::BTreeSet;
@@ -99,8 +101,7 @@ fn every_checked_rule_has_a_defect() {
     let proven: BTreeSet<&str> = CATALOGUE
         .iter()
         .map(|(_, rule)| *rule)
-        .chain(persistent::catalogue().map(|(_, rule)| rule))
-        .chain(faulty::catalogue().map(|(_, rule)| rule))
+        .chain(matrix::alone().map(|(_, rule)| rule))
         .collect();
     for rule in &proven {
         assert!(Rule::find(rule).is_some(), "{rule} is no rule");
@@ -120,7 +121,7 @@ fn every_checked_rule_has_a_defect() {
 fn the_broken_backends_that_a_rule_names_are_in_the_catalogue() {
     let named = |rule: &str, name: &String| {
         let own = CATALOGUE.iter().map(|(defect, of)| (format!("{defect:?}"), *of));
-        let mut all = own.chain(persistent::catalogue()).chain(faulty::catalogue());
+        let mut all = own.chain(matrix::alone());
         all.any(|(defect, of)| defect == *name && of == rule)
     };
     for rule in forebay_conformance::rules() {
@@ -144,6 +145,46 @@ fn a_read_that_never_comes_on_is_found_by_a_budget_of_chunks() {
     for rule in ["STREAM-PREFIX", "STREAM-EOF", "STREAM-ABORT"] {
         let report = judged(Defect::EmptyChunksWhileItWaits, |r| r.id == rule);
         assert_eq!(report.broken(), [rule]);
+    }
+}
+
+/// Checks that read to the end went on until the memory was full.
+#[test]
+fn a_body_without_an_end_is_found_by_a_budget_of_bytes() {
+    for rule in [
+        "READ-BOUNDED",
+        "READ-NONEMPTY",
+        "READ-CANCEL",
+        "LOOKUP-CONCURRENT",
+    ] {
+        let report = judged(Defect::BodyNeverEnds, |r| r.id == rule);
+        assert_eq!(report.broken(), [rule]);
+        let actual = &report.verdicts[0].failures[0].actual;
+        assert!(actual.ends_with(" bytes and no end"), "{actual}");
+    }
+}
+
+/// The suite made a shorter tag of it, and its own panic was told as the backend's.
+#[test]
+fn a_tag_without_bytes_is_told_as_what_it_is() {
+    let report = judged(Defect::EmptyTag, |rule| rule.id == "STREAM-TAG-UNKNOWN");
+    let failure = &report.verdicts[0].failures[0];
+    assert!(
+        failure.expected.starts_with("Ok(None) for the tag []"),
+        "{failure}"
+    );
+}
+
+/// A skip is never a pass.
+#[test]
+fn a_model_without_a_case_is_skipped() {
+    let options = Options {
+        cases: 0,
+        ..Options::default()
+    };
+    let report = judged_with(Defect::None, options, |rule| rule.id.starts_with("MODEL-"));
+    for verdict in report.verdicts {
+        assert!(matches!(verdict.status, Status::Skipped { .. }), "{verdict:?}");
     }
 }
 

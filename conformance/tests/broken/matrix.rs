@@ -2,7 +2,7 @@
 
 use super::{judged_with, persistent};
 use crate::defect::{CATALOGUE, Defect};
-use crate::faulty;
+use crate::{faulty, hopping};
 use forebay_conformance::{Options, Report};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ random cases `MODEL-SEQUENCE` and `MODEL-SCHEDULE` need (of 200, seed 1), where 
 ";
 
 const REST: &str = "
-Storages that persist, and storages whose disk fails, are judged by the rule alone:
+Storages that persist, whose disk fails, or whose reads take a hop, are judged by the rule alone:
 
 | Defect | Breaks |
 |---|---|
@@ -63,8 +63,10 @@ pub(crate) fn write(path: &Path, reports: &[(Defect, &str, Report)]) {
 }
 
 /// The defects that are judged by their rule alone.
-fn alone() -> impl Iterator<Item = (String, &'static str)> {
-    persistent::catalogue().chain(faulty::catalogue())
+pub(crate) fn alone() -> impl Iterator<Item = (String, &'static str)> {
+    persistent::catalogue()
+        .chain(faulty::catalogue())
+        .chain(hopping::catalogue())
 }
 
 fn cases_needed(defect: Defect, rule: &str) -> String {

@@ -140,7 +140,10 @@ impl HandleMiss for Write {
     }
 
     fn streaming_write_tag(&self) -> Option<&[u8]> {
-        Some(self.tag.as_bytes())
+        match self.defect {
+            Defect::EmptyTag => Some(&[]),
+            _ => Some(self.tag.as_bytes()),
+        }
     }
 
     fn entry_id(&self) -> Option<CacheEntryId> {

@@ -1,4 +1,4 @@
-//! The template for authors of backends names crates and versions that there are; its test is one of the suite's targets.
+//! The template for authors of backends names crates that there are, where they are; its test is one of the suite's targets.
 
 use super::read;
 use toml::{Table, Value};
@@ -10,7 +10,7 @@ pub(super) fn check(found: &mut Vec<String>) {
     let made = read(MANIFEST).replace("{{project-name}}", "my-backend-conformance");
     match made.parse::<Table>() {
         Ok(manifest) => {
-            let version = version();
+            let (version, repository) = (of_workspace("version"), of_workspace("repository"));
             for (name, spec) in manifest
                 .get("dependencies")
                 .and_then(Value::as_table)
@@ -18,8 +18,15 @@ pub(super) fn check(found: &mut Vec<String>) {
                 .flatten()
             {
                 let is_ours = ["forebay-conformance", "forebay-pingora"].contains(&name.as_str());
-                if !is_ours || spec.as_str().is_none_or(|spec| !version.starts_with(spec)) {
-                    found.push(format!("{MANIFEST}: {name} {spec}, where ours is {version}"));
+                // A version of a registry, or our repository: before a release there is no version anywhere.
+                let is_there = match (spec.as_str(), spec.get("git").and_then(Value::as_str)) {
+                    (Some(spec), _) => version.starts_with(spec),
+                    (None, git) => git == Some(&repository),
+                };
+                if !is_ours || !is_there {
+                    found.push(format!(
+                        "{MANIFEST}: {name} {spec}, where ours is {version} in {repository}"
+                    ));
                 }
             }
         }
@@ -35,13 +42,13 @@ pub(super) fn check(found: &mut Vec<String>) {
     }
 }
 
-fn version() -> String {
+fn of_workspace(field: &str) -> String {
     let manifest = read("Cargo.toml").parse::<Table>().unwrap_or_default();
     let package = manifest
         .get("workspace")
         .and_then(|workspace| workspace.get("package"));
-    let version = package
-        .and_then(|package| package.get("version"))
+    let value = package
+        .and_then(|package| package.get(field))
         .and_then(Value::as_str);
-    version.unwrap_or_default().to_owned()
+    value.unwrap_or_default().to_owned()
 }
