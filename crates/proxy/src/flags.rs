@@ -33,6 +33,10 @@ pub struct Flags {
     #[arg(long, value_name = "SIZE", default_value = "1GiB", requires = "cache_dir")]
     pub disk_capacity: ByteSize,
 
+    /// How much of the directory's file system to leave free for others, as in 5GiB: old entries make room (default: none)
+    #[arg(long, value_name = "SIZE", requires = "cache_dir")]
+    pub disk_min_free: Option<ByteSize>,
+
     /// What to do where another process has the directory: `refuse` to start, `wait` for it to end (see --cache-wait), or `bypass` it, which serves without storing until it has ended, and then takes over
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = IfInUse::Refuse, requires = "cache_dir")]
     pub if_cache_in_use: IfInUse,

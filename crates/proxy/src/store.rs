@@ -54,6 +54,7 @@ impl Store {
     fn open_disk(dir: &Path, config: &StoreConfig) -> Result<Self, String> {
         let mut options = DiskOptions::new(dir)
             .capacity_bytes(config.capacity_bytes)
+            .min_free_bytes(config.min_free_bytes)
             .max_object_bytes(config.body_bytes_max as u64)
             .memory_tier_bytes(config.memory_tier_bytes);
         if let Some(from_bytes) = config.second_sight_bytes {
@@ -184,6 +185,7 @@ mod tests {
             if_in_use: IfInUse::Refuse,
             wait: Duration::from_millis(1),
             memory_tier_bytes: 1 << 20,
+            min_free_bytes: 0,
             second_sight_bytes: None,
             write_bytes_per_second: None,
         };

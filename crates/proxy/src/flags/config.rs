@@ -51,6 +51,8 @@ pub struct StoreConfig {
     pub dir: Option<PathBuf>,
     /// How much may be stored, bytes.
     pub capacity_bytes: u64,
+    /// How much of the directory's file system is left free, bytes.
+    pub min_free_bytes: u64,
     /// The largest body that the store takes, bytes. It may be above [`Config::max_object_bytes`]: what is of unknown
     /// length can flow through the store up to here.
     pub body_bytes_max: usize,
@@ -101,6 +103,7 @@ impl Flags {
         let store = StoreConfig {
             dir: self.cache_dir,
             capacity_bytes,
+            min_free_bytes: self.disk_min_free.map_or(0, |size| size.as_u64()),
             body_bytes_max: as_size(max_object_bytes.max(largest.min(largest_by_default))),
             if_in_use: self.if_cache_in_use,
             wait: Duration::from_secs(self.cache_wait.unwrap_or(CACHE_WAIT_SECS)),

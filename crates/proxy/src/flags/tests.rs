@@ -58,7 +58,11 @@ fn what_concerns_the_directory_alone_asks_for_one() {
         "--if-cache-in-use",
         "bypass",
     ];
-    for args in [&policy[..], &["--disk-capacity", "1GiB"]] {
+    for args in [
+        &policy[..],
+        &["--disk-capacity", "1GiB"],
+        &["--disk-min-free", "1GiB"],
+    ] {
         let error = check(args).unwrap_err();
         assert!(error.contains("--cache-dir"), "{error}");
     }
@@ -72,9 +76,11 @@ fn what_concerns_the_directory_alone_asks_for_one() {
     );
     let store = check(&["--cache-dir", "/tmp/x"]).unwrap().store;
     assert_eq!(
-        (store.if_in_use, store.second_sight_bytes),
-        (IfInUse::Refuse, None)
+        (store.if_in_use, store.second_sight_bytes, store.min_free_bytes),
+        (IfInUse::Refuse, None, 0)
     );
+    let shared = check(&["--cache-dir", "/tmp/x", "--disk-min-free", "5GiB"]).unwrap();
+    assert_eq!(shared.store.min_free_bytes, 5 << 30);
     let waiting = ["--cache-dir", "/tmp/x", "--if-cache-in-use", "wait"];
     let wait = |more: &[&str]| {
         check(&[&waiting[..], more].concat())
