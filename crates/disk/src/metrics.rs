@@ -15,7 +15,7 @@ use Kind::{Counter, Gauge};
 
 type Field = (Kind, &'static str, Unit, &'static str, fn(&DiskStats) -> u64);
 
-const FIELDS: [Field; 28] = [
+const FIELDS: [Field; 29] = [
     (
         Gauge,
         "forebay_disk_entries",

@@ -105,7 +105,7 @@ impl DiskMiss {
     async fn take(&mut self, mut data: Bytes) -> Result<()> {
         let (len, max) = (
             self.guard.body().len() + data.len() as u64,
-            self.store.options.body_bytes_max(),
+            self.store.body_bytes_max(),
         );
         if len > max && self.lost.is_none() {
             let why = format!("a body of more than {max} bytes is not stored");
@@ -212,6 +212,7 @@ impl DiskMiss {
             chunks,
             whole,
         });
+        let mut was_gone = false;
         let mut by_itself = whole.is_none() && self.writes_itself();
         loop {
             let (step, store, its_room) = (step.clone(), self.store.clone(), room);
@@ -239,7 +240,10 @@ impl DiskMiss {
             }
             match result {
                 Ok(table_checksum) => return Ok(table_checksum),
-                Err(error) => self.make_disk_room("write the body file", error).await?,
+                Err(error) => {
+                    self.make_disk_room("write the body file", error, &mut was_gone)
+                        .await?
+                }
             }
         }
     }
@@ -267,16 +271,18 @@ impl DiskMiss {
         self.store.submit(reserve).await.map(Some)
     }
 
-    /// Ok where the disk was full and something was evicted, so that it is worth another try.
-    async fn make_disk_room(&self, what: &str, error: std::io::Error) -> Result<()> {
-        let may_be_seen_to = is_full(&error) || error.kind() == io::ErrorKind::NotFound;
-        let kind = error.kind();
+    /// Ok where the disk was full or its directory gone, and it is worth another try.
+    async fn make_disk_room(&self, what: &str, error: io::Error, was_gone: &mut bool) -> Result<()> {
+        let (kind, is_gone) = (error.kind(), error.kind() == io::ErrorKind::NotFound);
         let see_to = |reply| Op::SeeTo {
             error: kind.into(),
             reply,
         };
-        if may_be_seen_to && self.store.submit(see_to).await? {
+        if (is_full(&error) || is_gone) && self.store.submit(see_to).await? {
             return Ok(());
+        }
+        if is_gone && !std::mem::replace(was_gone, true) {
+            return Ok(()); // another write may have had the directory made again
         }
         Err(self.write_failed(what, error))
     }

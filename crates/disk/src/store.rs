@@ -8,6 +8,7 @@ use crate::format::StoreId;
 use crate::index::Index;
 use crate::io::{File, Io};
 use crate::pool::Pool;
+use crate::recovery;
 use crate::segment::{Layout, Segments};
 use crate::spare::{Readers, Spares};
 use crate::spill::{Reservation, SpillFile};
@@ -18,6 +19,7 @@ use forebay_core::{CacheMeta, Error, ErrorKind, HashBinary, Result};
 use forebay_live::LiveWrites;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -53,6 +55,8 @@ pub(crate) struct Store {
     /// The first that entries of this run have.
     pub(crate) first_generation: u64,
     next_generation: AtomicU64,
+    /// What the file system has room for, where some of it is to be left free.
+    pub(crate) may_occupy_bytes: AtomicU64,
     /// Held while the store is being closed.
     closing: Mutex<()>,
     lock: Mutex<Option<Arc<dyn File>>>,
@@ -98,6 +102,7 @@ impl Store {
             owed: Mutex::new(found.owed),
             first_generation: found.next_generation,
             next_generation: AtomicU64::new(found.next_generation),
+            may_occupy_bytes: AtomicU64::new(u64::MAX),
             closing: Mutex::default(),
             lock: Mutex::new(Some(found.lock)),
             signed_by: AtomicU32::new(std::process::id()),
@@ -195,8 +200,29 @@ impl Store {
         if self.signed_by.swap(pid, Ordering::AcqRel) != pid
             && let Some(lock) = &*self.lock.lock()
         {
-            crate::recovery::sign(&**lock, &self.layout.lock());
+            recovery::sign(&**lock, &self.layout.lock());
         }
+    }
+
+    /// An error where the directory is another process's by now, since somebody has emptied it: `NotFound` where it is nobody's.
+    pub(crate) fn expect_own(&self) -> io::Result<()> {
+        let lock = self.lock.lock();
+        let Some(lock) = &*lock else {
+            return Err(io::Error::other("the store is closed"));
+        };
+        match lock.is_at(&self.layout.lock())? {
+            true => Ok(()),
+            false => Err(io::Error::other(format!(
+                "process {} has the directory now",
+                recovery::owner(self.io(), &self.layout)
+            ))),
+        }
+    }
+
+    /// The largest body for now: where the file system has little room, less than the capacity allows.
+    pub(crate) fn body_bytes_max(&self) -> u64 {
+        let may_occupy = self.may_occupy_bytes.load(Ordering::Relaxed);
+        self.options.body_bytes_max().min(may_occupy / 4)
     }
 
     /// Has the directory by another lock, that of a directory which was emptied being gone.

@@ -3,9 +3,12 @@
 mod common;
 
 use common::*;
+use forebay_core::{PurgeType, Storage};
+use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::{DiskOptions, DiskStorage, Sync};
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const CAPACITY: u64 = 4 << 20;
@@ -101,7 +104,7 @@ async fn what_another_process_has_made_there_meanwhile_is_left_alone() {
     for name in ["segments", "bodies"] {
         fs::create_dir(root.join(name)).unwrap();
     }
-    fs::write(root.join("LOCK"), "1\n").unwrap();
+    fs::write(root.join("LOCK"), format!("{}\n", std::process::id())).unwrap(); // in another container
     let mut refused = None;
     for number in 0..200 {
         if let Err(error) = put(&store, &format!("{number}"), &body(30_000, number)).await {
@@ -109,6 +112,125 @@ async fn what_another_process_has_made_there_meanwhile_is_left_alone() {
         }
     }
     let refused = refused.expect("a segment is begun in another's directory");
-    assert!(refused.contains("process 1 has the directory now"), "{refused}");
+    assert!(refused.contains("has the directory now"), "{refused}");
     assert!(logs(&root).is_empty());
+}
+
+/// The new LOCK was let go of again, and the next attempt took it for its own.
+#[tokio::test]
+async fn the_directory_is_the_stores_also_where_it_could_not_be_made_again_at_first() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let root = dir.path().join("store");
+    let store = DiskOptions::new(&root)
+        .capacity_bytes(CAPACITY)
+        .sync(Sync::Never)
+        .pause_after_failure(Duration::ZERO)
+        .io(io.clone())
+        .open()
+        .unwrap();
+    put(&store, "old", &body(10_000, 1)).await.unwrap();
+    empty(&root);
+    let is_first = AtomicBool::new(true);
+    io.set_plan(move |call| {
+        let fails = call.operation == Operation::Create
+            && call.path.ends_with("bodies")
+            && is_first.swap(false, Ordering::SeqCst);
+        fails.then_some(Fault::Errno(5))
+    });
+    for number in 0..60 {
+        let _ = put(&store, &format!("new {number}"), &body(30_000, number)).await;
+    }
+    put(&store, "last", &body(30_000, 1)).await.unwrap();
+    assert!(
+        DiskOptions::new(&root).open().is_err(),
+        "another has it beside this store"
+    );
+}
+
+/// Nothing of a full store could go any more, since no directory could be synced, and so nothing came to a new segment.
+#[tokio::test]
+async fn a_full_store_goes_on_under_every_setting() {
+    for sync in [
+        Sync::Always,
+        Sync::Never,
+        Sync::Interval(Duration::from_secs(36_000)),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        let store = DiskOptions::new(&root)
+            .capacity_bytes(CAPACITY)
+            .sync(sync)
+            .pause_after_failure(Duration::ZERO)
+            .open()
+            .unwrap();
+        for number in 0..120 {
+            let name = format!("{number}");
+            put(&store, &name, &body(40_000, number)).await.unwrap();
+            get(&store, &name).await.unwrap();
+        }
+        for number in (0..120).step_by(3) {
+            let key = key(&format!("{number}")).to_compact();
+            store.purge(&key, PurgeType::Invalidation, &none()).await.unwrap();
+        }
+        empty(&root);
+        let mut stored = 0;
+        for number in 0..60 {
+            stored += usize::from(put(&store, "new", &body(40_000, number)).await.is_ok());
+        }
+        assert!(stored > 40, "{sync:?}: {stored} of 60");
+        assert!(get(&store, "new").await.is_some(), "{sync:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_is_removed_is_taken_again_and_costs_no_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let store = open(&root, CAPACITY);
+    put(&store, "stays", &body(10_000, 1)).await.unwrap();
+    fs::remove_file(root.join("LOCK")).unwrap();
+    for number in 0..30 {
+        put(&store, &format!("{number}"), &body(30_000, number))
+            .await
+            .unwrap();
+    }
+    assert_eq!(get(&store, "stays").await.unwrap(), body(10_000, 1));
+    assert!(DiskOptions::new(&root).open().is_err());
+}
+
+#[tokio::test]
+async fn writes_that_are_under_way_are_stored() {
+    for sync in [Sync::Always, Sync::Never] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        let store = DiskOptions::new(&root)
+            .capacity_bytes(64 << 20)
+            .sync(sync)
+            .open()
+            .unwrap();
+        let mut writes = Vec::new();
+        for name in ["a", "b", "c"] {
+            let mut miss = store
+                .get_miss_handler(&key(name), &meta(name), &none())
+                .await
+                .unwrap();
+            miss.write_body(body(600_000, 1), false).await.unwrap();
+            writes.push((name, miss));
+        }
+        empty(&root);
+        for (name, mut miss) in writes {
+            miss.write_body(body(2_000_000, 2), false).await.unwrap();
+            miss.finish().await.unwrap();
+            put(&store, name, &body(2_000_000, 3)).await.unwrap();
+        }
+        for name in ["a", "b", "c"] {
+            let found = get(&store, name).await;
+            assert!(
+                found.is_none_or(|found| found == body(2_000_000, 3)),
+                "{sync:?} {name}"
+            );
+        }
+        put(&store, "last", &body(1000, 4)).await.unwrap();
+        assert_eq!(get(&store, "last").await.unwrap(), body(1000, 4));
+    }
 }

@@ -363,6 +363,31 @@ async fn a_store_leaves_as_much_free_as_it_is_told_and_grows_again() {
     assert_eq!(store.stats().write_errors, 0);
 }
 
+/// It drove out everything, and was refused then.
+#[tokio::test]
+async fn a_body_for_which_others_leave_no_room_drives_out_nothing() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let mib = MIB as u64;
+    let store = options(dir.path(), &io)
+        .capacity_bytes(64 * mib)
+        .min_free_bytes(mib)
+        .open()
+        .unwrap();
+    let usage_of = dir.path().to_owned();
+    io.set_free(move || (9 * mib).saturating_sub(usage(&usage_of)));
+    for number in 0..40 {
+        put(&store, &format!("{number}"), &body(50_000, number))
+            .await
+            .unwrap();
+    }
+    let refused = put(&store, "large", &body(12 * MIB, 1)).await.unwrap_err();
+    assert_eq!(ErrorKind::of(&refused), Some(ErrorKind::Refused), "{refused}");
+    for number in 0..40 {
+        assert!(find(&store, &format!("{number}")).await.is_some(), "{number}");
+    }
+    assert_eq!(store.stats().evicted_entries, 0);
+}
+
 /// Stores one entry after another, until the store occupies as much as is expected.
 async fn until_resident(store: &DiskStorage, what: &str, is_so: impl Fn(u64) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -261,4 +261,9 @@ impl File for FaultyFile {
     fn try_lock(&self) -> io::Result<bool> {
         self.file.try_lock()
     }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.io.call(Operation::Look, path)?;
+        self.file.is_at(path)
+    }
 }

@@ -78,6 +78,8 @@ pub trait File: Debug + Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// Takes the lock of the file for as long as it is open; `false` if another has it.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Whether a path still names this file; `NotFound` if it names nothing.
+    fn is_at(&self, path: &Path) -> io::Result<bool>;
 }
 
 /// Whether a call failed for want of room on the disk, or in the quota.
@@ -86,6 +88,12 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
+}
+
+/// Whether a call failed for want of open files.
+pub(crate) fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// How often this thread has waited for anything so far, where the system counts that.

@@ -4,7 +4,7 @@ use super::{File, Io, OpenMode, PathKind};
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use std::ffi::OsString;
 use std::io::{self, IoSlice};
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -136,6 +136,11 @@ impl File for RealFile {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let (here, there) = (self.0.metadata()?, std::fs::symlink_metadata(path)?);
+        Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
     }
 }
 

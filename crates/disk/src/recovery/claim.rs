@@ -6,6 +6,7 @@ use crate::format::fixed::{FIXED_BYTES, Format, decode_format, decode_segment, e
 use crate::io::{File, Io, OpenMode, PathKind, read_full, write_full};
 use crate::options::{DiskOptions, OnLocked, Sync};
 use crate::segment::{Layout, segment_number};
+use crate::store::Store;
 use forebay_core::{Error, ErrorKind, Result};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -46,44 +47,33 @@ pub(super) fn claim(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<Option<C
     Ok(Some(Claim { id, lock }))
 }
 
-/// An error where the directory of an open store is another process's by now, since somebody has emptied it: `NotFound` where it
-/// is nobody's.
-pub(crate) fn expect_own(io: &dyn Io, layout: &Layout) -> io::Result<()> {
-    match owner(io, layout)? {
-        None => Err(io::ErrorKind::NotFound.into()),
-        // Where the disk was full, it was not written.
-        Some(pid) if pid.is_empty() || pid == std::process::id().to_string() => Ok(()),
-        Some(pid) => Err(io::Error::other(format!("process {pid} has the directory now"))),
-    }
-}
-
-/// The process whose id is in the LOCK file; `None` without one.
-fn owner(io: &dyn Io, layout: &Layout) -> io::Result<Option<String>> {
-    let pid = read_start(io, &layout.lock())?;
-    Ok(pid.map(|pid| String::from_utf8_lossy(&pid).trim().to_owned()))
-}
-
-/// Makes what is gone of an open store's directory, and takes its lock where that is gone too; the lock then.
-pub(crate) fn claim_again(
-    io: &dyn Io,
-    layout: &Layout,
-    sync: Sync,
-    id: StoreId,
-) -> Result<Option<Arc<dyn File>>> {
+/// Makes what is gone of an open store's directory, and takes its lock where that is gone too.
+pub(crate) fn claim_again(store: &Store) -> Result<()> {
+    let (io, layout) = (store.io(), &store.layout);
     prepare_root(io, layout.root())?;
     expect_kinds(io, layout)?;
-    let new = match expect_own(io, layout) {
-        Ok(()) => None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => lock(io, layout)?,
+    match store.expect_own() {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let lock = lock(io, layout)?.ok_or_else(|| in_use(&store.options))?;
+            store.replace_lock(lock); // before anything that may fail: it is this store's from now on
+        }
         Err(error) => return Err(failed("take", &layout.lock(), error)),
-    };
-    match identify(io, layout)? {
-        Identity::Known(known) if known == id => {}
-        Identity::Known(_) => return Err(ErrorKind::Refused.error("it is another store's now")),
-        Identity::Told(_) | Identity::New => write_format(io, layout, id)?,
     }
-    make_dirs(io, layout, sync)?;
-    Ok(new)
+    match identify(io, layout)? {
+        Identity::Known(id) if id == store.id => {}
+        Identity::Known(_) => return Err(ErrorKind::Refused.error("it is another store's now")),
+        Identity::Told(_) | Identity::New => write_format(io, layout, store.id)?,
+    }
+    make_dirs(io, layout, store.options.sync)
+}
+
+/// The process whose id is in the LOCK file; empty where there is none.
+pub(crate) fn owner(io: &dyn Io, layout: &Layout) -> String {
+    let pid = read_start(io, &layout.lock()).ok().flatten();
+    String::from_utf8_lossy(&pid.unwrap_or_default())
+        .trim()
+        .to_owned()
 }
 
 fn make_dirs(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<()> {
@@ -270,7 +260,7 @@ pub(crate) fn sign(lock: &dyn File, path: &Path) {
 /// Who has the directory, and what to do.
 pub(crate) fn in_use(options: &DiskOptions) -> Box<Error> {
     let layout = Layout::new(options.dir.clone());
-    let owner = owner(&*options.io, &layout).ok().flatten().unwrap_or_default();
+    let owner = owner(&*options.io, &layout);
     let waited = match options.on_locked {
         OnLocked::Refuse => String::new(),
         OnLocked::Wait(most) => format!(", after {most:?}"),

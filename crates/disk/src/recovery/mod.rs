@@ -4,7 +4,7 @@ mod bodies;
 mod claim;
 mod scan;
 
-pub(crate) use claim::{Identity, claim_again, expect_own, identify, in_use, sign};
+pub(crate) use claim::{Identity, claim_again, identify, in_use, owner, sign};
 pub(crate) use scan::{is_sealed, load_items};
 
 use crate::DiskOptions;
@@ -13,7 +13,7 @@ use crate::format::fixed::{FIXED_BYTES, decode_segment};
 use crate::format::footer::Item;
 use crate::format::record::{ALIGN, Kind};
 use crate::index::Index;
-use crate::io::{File, Io, OpenMode, PathKind, read_full};
+use crate::io::{File, Io, OpenMode, PathKind, is_out_of_files, read_full};
 use crate::ring::Ring;
 use crate::segment::{Layout, Segment, Segments, disk_bytes, segment_number};
 use crate::store::{Recovered, Store};
@@ -225,7 +225,11 @@ fn replay(
 }
 
 fn failed(what: &str, path: &Path, error: io::Error) -> Box<Error> {
-    ErrorKind::StorageFailed.because(format!("open a store: {what} {}", path.display()), error)
+    let advice = match is_out_of_files(&error) {
+        true => " (the store has a file open for each of its segments: allow the process more open files)",
+        false => "",
+    };
+    ErrorKind::StorageFailed.because(format!("open a store: {what} {}{advice}", path.display()), error)
 }
 
 pub(crate) fn not_ours(path: &Path, expected: &str) -> Box<Error> {

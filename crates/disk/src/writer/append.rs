@@ -7,7 +7,6 @@ use crate::format::footer::{self, Item};
 use crate::format::record::{ALIGN, Header};
 use crate::io::{OpenMode, write_full};
 use crate::options::Sync;
-use crate::recovery::expect_own;
 use crate::ring::Ring;
 use crate::segment::Segment;
 use crate::store::Store;
@@ -70,7 +69,7 @@ impl Writer {
     }
 
     fn new_segment(&mut self, number: u32) -> io::Result<Active> {
-        expect_own(self.store.io(), &self.store.layout)?;
+        self.store.expect_own()?;
         let taken_over = self.take_over_log(number, &self.store.layout.log(number));
         let (io, layout) = (self.store.io(), &self.store.layout);
         let log = match taken_over {
@@ -181,6 +180,9 @@ impl Writer {
             return;
         }
         let written = self.with_room(|writer| {
+            if writer.batch.pending.is_empty() {
+                return Ok(()); // it was written while the store made what had failed good
+            }
             let mut batch = std::mem::take(&mut writer.batch);
             let written = writer.write(&mut batch);
             writer.batch = batch; // what making room has to know of

@@ -9,9 +9,10 @@ use crate::recovery::load_items;
 use crate::ring::{Ring, probation_bytes};
 use crate::segment::Segment;
 use crate::spare::Room;
-use forebay_core::{ErrorKind, HashBinary, Result};
+use forebay_core::{HashBinary, Result};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// What a new segment and rounding can cost.
 const SLACK_BYTES: u64 = 16 << 10;
@@ -33,6 +34,18 @@ impl Writer {
 
     /// The same for a new body file, which may be that of one which is evicted.
     pub(super) fn make_room_for_file(&mut self, bytes: u64) -> Result<Room> {
+        let spares_bytes = self.store.spares.total_bytes();
+        let in_progress = self
+            .store
+            .spilling
+            .load(Ordering::Acquire)
+            .saturating_sub(spares_bytes);
+        let wanted = in_progress
+            .saturating_add(bytes)
+            .saturating_add(self.headroom_bytes());
+        if wanted > self.capacity_bytes() {
+            return Err(self.no_room(bytes)); // before all else has gone for nothing
+        }
         loop {
             if self.fits(0, bytes) {
                 return Ok(Room::Free(self.store.reserve(bytes)));
@@ -55,6 +68,13 @@ impl Writer {
             <= self.capacity_bytes()
     }
 
+    fn no_room(&self, bytes: u64) -> Box<forebay_core::Error> {
+        let capacity = self.capacity_bytes();
+        self.store.refused(format!(
+            "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
+        ))
+    }
+
     /// Evicts a segment, since there is no room for so many bytes; it leaves its body files.
     fn evict_for(&mut self, bytes: u64) -> Result<()> {
         self.flush();
@@ -64,13 +84,8 @@ impl Writer {
         match evicted {
             Ok(true) => Ok(()),
             Ok(false) if self.drop_spare() => Ok(()),
-            Ok(false) => {
-                self.store.counters.refused.add(1);
-                let capacity = self.capacity_bytes();
-                Err(ErrorKind::Refused.error(format!(
-                    "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
-                )))
-            }
+            Ok(false) => Err(self.no_room(bytes)),
+            Err(_) if self.refound() => Ok(()), // the directory was emptied, and so is the store
             Err(error) => Err(self.failed("evict a segment", error)),
         }
     }
@@ -105,7 +120,9 @@ impl Writer {
                 return;
             }
             self.flush();
-            if let Err(error) = self.evict_next(keep) {
+            if let Err(error) = self.evict_next(keep)
+                && !self.refound()
+            {
                 let _ = self.failed("evict a segment", error);
                 return;
             }

@@ -8,6 +8,7 @@ use crate::ring::Ring;
 use crate::segment::Segment;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// So long after it was last full, the disk may have more room again.
@@ -17,6 +18,8 @@ const GROW_AFTER: Duration = Duration::from_secs(10);
 const UNHELPED_MAX: u32 = 4;
 /// How often the file system is asked how much is free.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many segments at most make room at a time for what others have taken.
+const SEGMENTS_AT_ONCE: u64 = 4;
 /// A disk that is full again within this time is no news.
 const EPISODE: Duration = Duration::from_secs(600);
 
@@ -53,17 +56,22 @@ impl Writer {
         if min_free == 0 || lately {
             return;
         }
+        let (capacity, used) = (self.store.options.capacity_bytes, self.store.used_bytes());
         let free = self.store.io().free_bytes(self.store.layout.root()).ok();
-        let may_occupy =
-            free.map(|free| (self.store.used_bytes().saturating_add(free)).saturating_sub(min_free));
+        let may_occupy = free.map(|free| used.saturating_add(free).saturating_sub(min_free));
+        let for_bodies = may_occupy.unwrap_or(u64::MAX).max(capacity / 16);
+        self.store.may_occupy_bytes.store(for_bodies, Ordering::Relaxed);
+        // It comes down step by step: others wait meanwhile, and who has taken the room may give it back.
+        let step = SEGMENTS_AT_ONCE * self.store.options.segment_bytes();
+        let now = may_occupy.map(|bytes| bytes.max(used.saturating_sub(step)));
         let was_less = self.is_less(self.full.looked.and_then(|(_, bytes)| bytes));
-        self.full.looked = Some((Instant::now(), may_occupy));
-        if self.is_less(may_occupy) && !was_less {
+        self.full.looked = Some((Instant::now(), now));
+        if self.is_less(now) && !was_less {
             log::warn!(
                 "the store in {} has less than its capacity of {} bytes, so that {min_free} bytes of its file system are \
                  left free: old entries make room",
                 self.store.layout.root().display(),
-                self.store.options.capacity_bytes
+                capacity
             );
         }
     }

@@ -151,6 +151,7 @@ impl Writer {
         for (key, generation) in std::mem::take(&mut self.owed) {
             if self.store.index.get(&key).is_none() && self.store.segments.len() > 0 {
                 self.append_tombstone(key, generation, After::Owed);
+                self.flush_if_large();
             }
         }
         self.flush();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 impl Writer {
     /// Makes the directories of the store again where they are gone, and drops all entries, whose files are gone with them;
-    /// whether anything was made.
+    /// whether anything was made. Where the LOCK alone is gone, it is taken again, and nothing is dropped.
     pub(super) fn refound(&mut self) -> bool {
         let (store, root) = (self.store.clone(), self.store.layout.root().display());
         let (io, layout) = (store.io(), &store.layout);
@@ -17,15 +17,14 @@ impl Writer {
         if self.full.evicting || !is_emptied && !is_gone(layout.lock()) {
             return false;
         }
-        match recovery::claim_again(io, layout, store.options.sync, store.id) {
-            Ok(lock) => lock.into_iter().for_each(|lock| store.replace_lock(lock)),
-            Err(error) => {
-                self.store.counters.write_errors.add(1);
-                log::warn!(
-                    "the directory of the store in {root} was emptied, and cannot be made again: {error}"
-                );
-                return false;
-            }
+        if let Err(error) = recovery::claim_again(&store) {
+            self.store.counters.write_errors.add(1);
+            log::warn!("files of the store in {root} were removed, and cannot be made again: {error}");
+            return false;
+        }
+        if !is_emptied {
+            log::warn!("the LOCK of the store in {root} was removed: it is taken again");
+            return true;
         }
         log::warn!(
             "the directory of the store in {root} was emptied: it is made again, and old entries are gone"

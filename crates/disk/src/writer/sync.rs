@@ -112,7 +112,9 @@ impl Writer {
         let is_much = self.unsynced.bodies.len() > BODIES_MAX
             && self.unsynced.since.is_some_and(|since| since <= now)
             && self.syncing.is_none();
-        if due || is_much {
+        if is_much && self.store.options.sync == Sync::Never {
+            self.unsynced = self.unsynced.take_main(); // the rest is never synced
+        } else if due || is_much {
             self.begin_sync();
         }
     }
@@ -120,9 +122,6 @@ impl Writer {
     /// Has everything made durable that was written. Nobody waits for it: on a slow disk it takes seconds.
     fn begin_sync(&mut self) {
         let snapshot = Arc::new(self.snapshot());
-        if self.store.options.sync == Sync::Never {
-            return;
-        }
         let (tell, done) = mpsc::channel();
         let (store, what) = (self.store.clone(), snapshot.clone());
         let job = Box::new(move || {
