@@ -12,12 +12,17 @@ use parking_lot::{Condvar, Mutex};
 use std::any::Any;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// So long after an open has failed, it is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// A storage that begins without its directory where another process has it, made by
 /// [`DiskOptions::open_when_free`](crate::DiskOptions::open_when_free).
 ///
 /// Until the other process lets go of the directory, every lookup is a miss, no write is admitted, and purges, expiries
-/// and updates are errors: what they are for is the other one's to change. From then on it is a [`DiskStorage`].
+/// and updates are errors: what they are for is the other one's to change. From then on it is a [`DiskStorage`]. Where the disk
+/// fails when that is to be opened, it is tried again every second.
 ///
 /// Clones are the same storage. The thread that waits starts with the first lookup, so that a daemon may fork before.
 #[derive(Debug, Clone)]
@@ -30,6 +35,8 @@ struct Shared {
     store: OnceLock<DiskStorage>,
     options: DiskOptions,
     state: Mutex<State>,
+    /// Why the last attempt to open it has failed, if one has.
+    failed: Mutex<Option<String>>,
     closed: Condvar,
     /// The one that waits, from when it has begun until a close has seen it end. Locked after the state, or without it.
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -51,6 +58,7 @@ impl WaitingStorage {
                 store,
                 options,
                 state: Mutex::default(),
+                failed: Mutex::default(),
                 closed: Condvar::new(),
                 thread: Mutex::default(),
             }),
@@ -116,9 +124,12 @@ impl WaitingStorage {
     fn expect_store(&self) -> Result<&DiskStorage> {
         self.store().ok_or_else(|| {
             let dir = self.shared.options.dir.display();
-            ErrorKind::Refused.error(format!(
-                "the store in {dir} is another process's still; ask that one, or again later"
-            ))
+            ErrorKind::Refused.error(match &*self.shared.failed.lock() {
+                None => {
+                    format!("the store in {dir} is another process's still; ask that one, or again later")
+                }
+                Some(error) => format!("the store in {dir} cannot be used now: {error}"),
+            })
         })
     }
 }
@@ -137,9 +148,6 @@ fn wait(shared: &Weak<Shared>) {
             _ if *state == State::Closed => return, // and what was opened is closed
             Ok(None) => {
                 shared.closed.wait_for(&mut state, LOOK_AGAIN);
-                if *state == State::Closed {
-                    return;
-                }
             }
             Ok(Some(store)) => {
                 log::info!("the store in {} is this process's now", options.dir.display());
@@ -148,10 +156,19 @@ fn wait(shared: &Weak<Shared>) {
                 return;
             }
             Err(error) => {
-                log::error!("the store cannot be used, and nothing is stored: {error}");
-                *state = State::Closed;
-                return;
+                // It may be the disk's fault for a while, or somebody puts it right.
+                let error = error.to_string();
+                let mut failed = shared.failed.lock();
+                if failed.as_ref() != Some(&error) {
+                    log::error!("the store cannot be used, and nothing is stored until it can: {error}");
+                    *failed = Some(error);
+                }
+                drop(failed);
+                shared.closed.wait_for(&mut state, AGAIN_AFTER);
             }
+        }
+        if *state == State::Closed {
+            return;
         }
     }
 }

@@ -386,3 +386,37 @@ async fn a_write_that_outlives_a_close_and_then_ends_is_no_concern_of_the_next_o
     assert_eq!(get(&store, "stays").await.unwrap(), body(1000, 1));
     assert!(body_files(dir.path()).is_empty());
 }
+
+/// It gave up, and nothing was stored until a restart.
+#[tokio::test]
+async fn a_storage_that_waits_tries_again_where_the_disk_fails_when_its_turn_comes() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let old = open(dir.path(), CAPACITY);
+    put(&old, "old", &body(1000, 1)).await.unwrap();
+    let storage = options(dir.path()).io(io.clone()).open_when_free().unwrap();
+    io.set_plan(|call| {
+        let is_log = call.path.extension().is_some_and(|name| name == "log");
+        (is_log && call.operation == Operation::Open).then_some(Fault::Errno(5))
+    });
+    drop(old);
+    let (key, trace) = (key("old"), none());
+    let deadline = Instant::now() + LONG;
+    loop {
+        assert!(storage.lookup(&key, &trace).await.unwrap().is_none());
+        let refused = storage
+            .get_miss_handler(&key, &meta("a"), &trace)
+            .await
+            .err()
+            .unwrap();
+        if refused.to_string().contains("cannot be used now") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{refused}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    io.heal();
+    while storage.lookup(&key, &trace).await.unwrap().is_none() {
+        assert!(Instant::now() < deadline, "it is not tried again");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
