@@ -110,6 +110,9 @@ impl DiskMiss {
         if len > max && self.lost.is_none() {
             let why = format!("a body of more than {max} bytes is not stored");
             self.lost = Some(self.store.refused(why));
+            if len <= self.store.options.body_bytes_max() {
+                self.store.queue.add(Op::Due); // there may be more free by now
+            }
         }
         if self.lost.is_none() {
             let before = len - data.len() as u64;

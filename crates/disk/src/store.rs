@@ -204,13 +204,18 @@ impl Store {
         }
     }
 
-    /// An error where the directory is another process's by now, since somebody has emptied it: `NotFound` where it is nobody's.
+    /// Whether the directory is this process's still: somebody may have emptied it, and another begun there. `NotFound` where it
+    /// is nobody's.
+    pub(crate) fn has_dir(&self) -> io::Result<bool> {
+        match &*self.lock.lock() {
+            Some(lock) => lock.is_at(&self.layout.lock()),
+            None => Err(io::Error::other("the store is closed")),
+        }
+    }
+
+    /// An error where it is not.
     pub(crate) fn expect_own(&self) -> io::Result<()> {
-        let lock = self.lock.lock();
-        let Some(lock) = &*lock else {
-            return Err(io::Error::other("the store is closed"));
-        };
-        match lock.is_at(&self.layout.lock())? {
+        match self.has_dir()? {
             true => Ok(()),
             false => Err(io::Error::other(format!(
                 "process {} has the directory now",

@@ -147,6 +147,7 @@ fn wait(shared: &Weak<Shared>) {
         match opened {
             _ if *state == State::Closed => return, // and what was opened is closed
             Ok(None) => {
+                *shared.failed.lock() = None;
                 shared.closed.wait_for(&mut state, LOOK_AGAIN);
             }
             Ok(Some(store)) => {

@@ -31,6 +31,20 @@ fn remove_bodies(dir: &Path) {
     fs::remove_dir_all(dir.join("bodies")).unwrap();
 }
 
+/// `find -type f -delete`
+fn remove_files(dir: &Path) {
+    for file in files(dir) {
+        fs::remove_file(file).unwrap();
+    }
+}
+
+/// A body file came while its directory was being emptied, so that this stays.
+fn empty_beside_a_write(dir: &Path) {
+    empty(dir);
+    fs::create_dir(dir.join("bodies")).unwrap();
+    fs::write(dir.join("bodies/0006000000000000.body"), "a part").unwrap();
+}
+
 async fn fill(store: &DiskStorage, count: u64, len: usize) {
     for number in 0..count {
         put(store, &format!("new {number}"), &body(len, number))
@@ -46,6 +60,9 @@ async fn the_store_goes_on_with_what_comes_then() {
         (empty as fn(&Path), 30_000),
         (remove, 30_000),
         (empty, 300_000),
+        (remove_files, 30_000),
+        (remove_files, 300_000),
+        (empty_beside_a_write, 30_000),
         (remove_bodies, 300_000),
     ] {
         let dir = tempfile::tempdir().unwrap();
@@ -73,6 +90,12 @@ async fn the_store_goes_on_with_what_comes_then() {
 
 #[tokio::test]
 async fn the_next_sync_notices_it() {
+    for remove in [empty, remove_files] {
+        noticed_by_a_sync(remove).await;
+    }
+}
+
+async fn noticed_by_a_sync(remove: fn(&Path)) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("store");
     let store = DiskOptions::new(&root)
@@ -81,7 +104,7 @@ async fn the_next_sync_notices_it() {
         .open()
         .unwrap();
     put(&store, "old", &body(1000, 1)).await.unwrap();
-    empty(&root);
+    remove(&root);
     put(&store, "between", &body(1000, 2)).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while find(&store, "old").await.is_some() {
@@ -99,21 +122,54 @@ async fn what_another_process_has_made_there_meanwhile_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("store");
     let store = open(&root, CAPACITY);
-    put(&store, "old", &body(10_000, 1)).await.unwrap();
+    for number in 0..40 {
+        put(&store, &format!("old {number}"), &body(30_000, number))
+            .await
+            .unwrap();
+    }
+    let first = logs(&root).remove(0);
     empty(&root);
     for name in ["segments", "bodies"] {
         fs::create_dir(root.join(name)).unwrap();
     }
     fs::write(root.join("LOCK"), format!("{}\n", std::process::id())).unwrap(); // in another container
+    fs::write(&first, "another's").unwrap();
     let mut refused = None;
     for number in 0..200 {
+        let purged = key(&format!("old {}", number % 40)).to_compact();
+        let _ = store.purge(&purged, PurgeType::Invalidation, &none()).await;
         if let Err(error) = put(&store, &format!("{number}"), &body(30_000, number)).await {
             refused = Some(error.to_string());
         }
     }
     let refused = refused.expect("a segment is begun in another's directory");
     assert!(refused.contains("has the directory now"), "{refused}");
-    assert!(logs(&root).is_empty());
+    drop(store);
+    assert_eq!(logs(&root), [first.clone()]);
+    assert_eq!(fs::read(first).unwrap(), b"another's");
+}
+
+#[tokio::test]
+async fn another_store_that_was_put_there_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, others) = (dir.path().join("store"), dir.path().join("another"));
+    let other = open(&others, CAPACITY);
+    fill(&other, 60, 30_000).await;
+    drop(other);
+    fs::remove_file(others.join("LOCK")).unwrap();
+    let there = files(&others).len();
+    let store = open(&root, CAPACITY);
+    put(&store, "old", &body(10_000, 1)).await.unwrap();
+    remove(&root);
+    fs::rename(&others, &root).unwrap();
+    for number in 0..60 {
+        let _ = put(&store, &format!("{number}"), &body(30_000, number)).await;
+    }
+    drop(store);
+    let lock = root.join("LOCK");
+    assert_eq!(files(&root).iter().filter(|file| **file != lock).count(), there);
+    let other = open(&root, CAPACITY);
+    assert_eq!(get(&other, "new 59").await.unwrap(), body(30_000, 59));
 }
 
 /// The new LOCK was let go of again, and the next attempt took it for its own.

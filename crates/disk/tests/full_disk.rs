@@ -388,6 +388,30 @@ async fn a_body_for_which_others_leave_no_room_drives_out_nothing() {
     assert_eq!(store.stats().evicted_entries, 0);
 }
 
+/// What had no room is asked for again when there is, and nothing else made the store look.
+#[tokio::test]
+async fn large_bodies_are_stored_again_once_others_have_left_room() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let mib = MIB as u64;
+    let store = options(dir.path(), &io)
+        .capacity_bytes(64 * mib)
+        .min_free_bytes(mib)
+        .sync(Sync::Never)
+        .open()
+        .unwrap();
+    let free = Arc::new(AtomicU64::new(9 * mib));
+    let has_free = free.clone();
+    io.set_free(move || has_free.load(Ordering::Relaxed));
+    put(&store, "small", &body(1000, 1)).await.unwrap();
+    put(&store, "large", &body(5 * MIB, 1)).await.unwrap_err();
+    free.store(100 * mib, Ordering::Relaxed);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while put(&store, "large", &body(5 * MIB, 1)).await.is_err() {
+        assert!(Instant::now() < deadline, "it is never looked at again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Stores one entry after another, until the store occupies as much as is expected.
 async fn until_resident(store: &DiskStorage, what: &str, is_so: impl Fn(u64) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -5,9 +5,10 @@ use crate::format::StoreId;
 use crate::format::fixed::{FIXED_BYTES, Format, decode_format, decode_segment, encode_format};
 use crate::io::{File, Io, OpenMode, PathKind, read_full, write_full};
 use crate::options::{DiskOptions, OnLocked, Sync};
-use crate::segment::{Layout, segment_number};
+use crate::segment::{Layout, body_generation, segment_number};
 use crate::store::Store;
 use forebay_core::{Error, ErrorKind, Result};
+use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
@@ -52,20 +53,30 @@ pub(crate) fn claim_again(store: &Store) -> Result<()> {
     let (io, layout) = (store.io(), &store.layout);
     prepare_root(io, layout.root())?;
     expect_kinds(io, layout)?;
+    let mut format_is_there = is_of_store(io, layout, store.id)?;
     match store.expect_own() {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let lock = lock(io, layout)?.ok_or_else(|| in_use(&store.options))?;
+            format_is_there = is_of_store(io, layout, store.id)?;
             store.replace_lock(lock); // before anything that may fail: it is this store's from now on
         }
         Err(error) => return Err(failed("take", &layout.lock(), error)),
     }
-    match identify(io, layout)? {
-        Identity::Known(id) if id == store.id => {}
-        Identity::Known(_) => return Err(ErrorKind::Refused.error("it is another store's now")),
-        Identity::Told(_) | Identity::New => write_format(io, layout, store.id)?,
+    if !format_is_there {
+        write_format(io, layout, store.id)?;
     }
     make_dirs(io, layout, store.options.sync)
+}
+
+/// Whether a directory says that it is this store's, or says nothing; an error where it is another's.
+fn is_of_store(io: &dyn Io, layout: &Layout, id: StoreId) -> Result<bool> {
+    match named(io, layout)? {
+        Some(Identity::Known(known)) if known == id => Ok(true),
+        Some(Identity::Told(told)) if told == id => Ok(false),
+        None => Ok(false),
+        Some(_) => Err(ErrorKind::Refused.error("the directory is another store's now")),
+    }
 }
 
 /// The process whose id is in the LOCK file; empty where there is none.
@@ -130,22 +141,30 @@ pub(crate) enum Identity {
 }
 
 pub(crate) fn identify(io: &dyn Io, layout: &Layout) -> Result<Identity> {
+    if let Some(identity) = named(io, layout)? {
+        return Ok(identity);
+    }
+    refuse_foreign(io, layout)?;
+    Ok(Identity::New)
+}
+
+/// The store that a directory names, if it names one.
+fn named(io: &dyn Io, layout: &Layout) -> Result<Option<Identity>> {
     let format = read_start(io, &layout.format()).map_err(|error| failed("read", &layout.format(), error))?;
     let format = format.as_deref().map_or(Format::Unreadable, decode_format);
     match format {
-        Format::Known(id) => return Ok(Identity::Known(id)),
+        Format::Known(id) => return Ok(Some(Identity::Known(id))),
         Format::OtherVersion(version) => return Err(other_version(layout, version)),
         Format::MaybeOtherVersion(_) | Format::Unreadable => {}
     }
     // The segments know as well. They do not know a version that this code does not know.
     if let Some(id) = id_of_segments(io, layout)? {
-        return Ok(Identity::Told(id));
+        return Ok(Some(Identity::Told(id)));
     }
-    if let Format::MaybeOtherVersion(version) = format {
-        return Err(other_version(layout, version));
+    match format {
+        Format::MaybeOtherVersion(version) => Err(other_version(layout, version)),
+        _ => Ok(None),
     }
-    refuse_foreign(io, layout)?;
-    Ok(Identity::New)
 }
 
 fn other_version(layout: &Layout, version: u32) -> Box<Error> {
@@ -158,7 +177,7 @@ fn other_version(layout: &Layout, version: u32) -> Box<Error> {
 }
 
 /// A directory without a FORMAT file can become a store only if there is nothing in it but what an open that was cut
-/// short may have left.
+/// short may have left, or a removal of all that came upon a write.
 fn refuse_foreign(io: &dyn Io, layout: &Layout) -> Result<()> {
     let list = |dir: &Path| io.list(dir).map_err(|error| failed("list", dir, error));
     for (name, _) in list(layout.root())? {
@@ -166,7 +185,9 @@ fn refuse_foreign(io: &dyn Io, layout: &Layout) -> Result<()> {
         let ours = match name.to_str() {
             Some("LOCK" | "FORMAT" | "FORMAT.new") => true,
             Some("segments" | "bodies") => {
-                io.kind(&path).ok().flatten() == Some(PathKind::Directory) && list(&path)?.is_empty()
+                let is_body = |name: &OsString| name.to_str().and_then(body_generation).is_some();
+                io.kind(&path).ok().flatten() == Some(PathKind::Directory)
+                    && list(&path)?.iter().all(|(name, _)| is_body(name))
             }
             _ => false,
         };

@@ -98,6 +98,7 @@ impl Writer {
                     items: Vec::new(),
                 })
             }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error), // it is somebody else's
             Err(error) => {
                 match io.remove_file(&layout.log(number)) {
                     // It stays as an empty segment, and keeps its number.

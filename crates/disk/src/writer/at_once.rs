@@ -20,7 +20,7 @@ impl Op {
         match self {
             Op::Purge { .. } | Op::Rewrite { .. } | Op::Reserve { .. } => true,
             Op::Commit(commit) => is_alone || commit.inline_bytes() <= BODY_BYTES_MAX,
-            Op::Heal { .. } | Op::SeeTo { .. } | Op::Synced => false,
+            Op::Heal { .. } | Op::SeeTo { .. } | Op::Due => false,
         }
     }
 
@@ -49,7 +49,7 @@ impl Writer {
 
     fn is_short(&self, op: &Op) -> bool {
         // What failed before is made good first, and a disk that was full may be so again, which takes an eviction.
-        if !self.owed.is_empty() || !self.uncut.is_empty() || self.was_full_lately() {
+        if !self.owed.is_empty() || !self.uncut.is_empty() || self.was_full_lately() || self.is_look_due() {
             return false;
         }
         match op {
@@ -83,7 +83,7 @@ impl Writer {
                     && (self.store.index.get(commit.guard.key()))
                         .is_none_or(|slot| !slot.body_in_file && self.segment_stays(slot))
             }
-            Op::Heal { .. } | Op::SeeTo { .. } | Op::Synced => false,
+            Op::Heal { .. } | Op::SeeTo { .. } | Op::Due => false,
         }
     }
 

@@ -12,7 +12,6 @@ use crate::spare::Room;
 use forebay_core::{HashBinary, Result};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// What a new segment and rounding can cost.
 const SLACK_BYTES: u64 = 16 << 10;
@@ -34,18 +33,6 @@ impl Writer {
 
     /// The same for a new body file, which may be that of one which is evicted.
     pub(super) fn make_room_for_file(&mut self, bytes: u64) -> Result<Room> {
-        let spares_bytes = self.store.spares.total_bytes();
-        let in_progress = self
-            .store
-            .spilling
-            .load(Ordering::Acquire)
-            .saturating_sub(spares_bytes);
-        let wanted = in_progress
-            .saturating_add(bytes)
-            .saturating_add(self.headroom_bytes());
-        if wanted > self.capacity_bytes() {
-            return Err(self.no_room(bytes)); // before all else has gone for nothing
-        }
         loop {
             if self.fits(0, bytes) {
                 return Ok(Room::Free(self.store.reserve(bytes)));
@@ -68,13 +55,6 @@ impl Writer {
             <= self.capacity_bytes()
     }
 
-    fn no_room(&self, bytes: u64) -> Box<forebay_core::Error> {
-        let capacity = self.capacity_bytes();
-        self.store.refused(format!(
-            "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
-        ))
-    }
-
     /// Evicts a segment, since there is no room for so many bytes; it leaves its body files.
     fn evict_for(&mut self, bytes: u64) -> Result<()> {
         self.flush();
@@ -84,7 +64,12 @@ impl Writer {
         match evicted {
             Ok(true) => Ok(()),
             Ok(false) if self.drop_spare() => Ok(()),
-            Ok(false) => Err(self.no_room(bytes)),
+            Ok(false) => {
+                let capacity = self.capacity_bytes();
+                Err(self.store.refused(format!(
+                    "no room for {bytes} bytes: writes in progress take up the capacity of {capacity} bytes"
+                )))
+            }
             Err(_) if self.refound() => Ok(()), // the directory was emptied, and so is the store
             Err(error) => Err(self.failed("evict a segment", error)),
         }
@@ -314,6 +299,10 @@ impl Writer {
     /// the segment is no entry with its body gone. If it cannot be removed, the segment stays the oldest: a younger one must
     /// not go before it.
     fn drop_segment(&mut self, segment: &Arc<Segment>) -> io::Result<()> {
+        if self.is_anothers() {
+            self.drop_without_files(segment);
+            return Ok(());
+        }
         let store = self.store.clone();
         let (io, layout, ring) = (store.io(), &store.layout, Ring::of(segment.number));
         // With no younger segment of the ring that is there for sure, an open could not tell that one whose removal was lost

@@ -51,11 +51,10 @@ impl Writer {
 
     /// Asks the file system how much is free, if some is to be and it was not asked lately.
     pub(super) fn look_at_free_room(&mut self) {
-        let min_free = self.store.options.min_free_bytes;
-        let lately = self.full.looked.is_some_and(|(at, _)| at.elapsed() < LOOK_EVERY);
-        if min_free == 0 || lately {
+        if !self.is_look_due() {
             return;
         }
+        let min_free = self.store.options.min_free_bytes;
         let (capacity, used) = (self.store.options.capacity_bytes, self.store.used_bytes());
         let free = self.store.io().free_bytes(self.store.layout.root()).ok();
         let may_occupy = free.map(|free| used.saturating_add(free).saturating_sub(min_free));
@@ -74,6 +73,11 @@ impl Writer {
                 capacity
             );
         }
+    }
+
+    pub(super) fn is_look_due(&self) -> bool {
+        let lately = || self.full.looked.is_some_and(|(at, _)| at.elapsed() < LOOK_EVERY);
+        self.store.options.min_free_bytes > 0 && !lately()
     }
 
     fn is_less(&self, may_occupy: Option<u64>) -> bool {

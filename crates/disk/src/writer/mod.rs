@@ -78,8 +78,8 @@ pub(crate) enum Op {
     },
     /// A body file could not be written: see to it, if that is possible; whether it may be tried again.
     SeeTo { error: io::Error, reply: Reply<bool> },
-    /// A sync was made.
-    Synced,
+    /// Something may be due: a sync has ended, or how much is free is to be looked at.
+    Due,
 }
 
 /// An entry to admit. The guard keeps the write findable until the index has the entry.
@@ -152,8 +152,10 @@ pub(crate) struct Writer {
     /// Whether what was moved to the main ring overrules something older there, and may not be durable yet: no segment on
     /// probation goes before it is.
     main_overrules: bool,
-    /// Whether a sync has found a directory of the store gone.
-    names_are_lost: bool,
+    /// Whether files of the store were seen to be gone, by somebody else's doing.
+    files_are_gone: bool,
+    /// Whether the entries of before are to be dropped, since the directory was emptied.
+    was_emptied: bool,
     full: Full,
     recycle: Recycle,
 }
@@ -285,7 +287,8 @@ impl Writer {
             durable: Names::default(),
             unburied: false,
             main_overrules: false,
-            names_are_lost: false,
+            files_are_gone: false,
+            was_emptied: false,
             full: Full::default(),
             recycle: Recycle::default(),
         }
@@ -305,7 +308,7 @@ impl Writer {
         self.merge_segments();
         self.make_pages_ahead();
         self.sync_if_due();
-        if std::mem::take(&mut self.names_are_lost) {
+        if std::mem::take(&mut self.files_are_gone) {
             self.refound();
         }
     }
@@ -361,7 +364,7 @@ impl Writer {
                 self.flush();
                 let _ = reply.send(Ok(self.see_to(&error)));
             }
-            Op::Synced => {} // looked at with what is due
+            Op::Due => {} // looked at with what is due
         }
     }
 

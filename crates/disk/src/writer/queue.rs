@@ -107,7 +107,7 @@ impl Queue {
     }
 
     /// Leaves an operation to the thread, which has begun; nothing once the queue is closed.
-    pub(super) fn add(&self, op: Op) {
+    pub(crate) fn add(&self, op: Op) {
         let mut state = self.state.lock();
         if !state.closed {
             state.ops.push(op);

@@ -181,6 +181,7 @@ impl Writer {
 
     pub(super) fn drop_retired_log(&mut self) {
         if self.recycle.retired.take().is_some()
+            && !self.is_anothers()
             && let Err(error) = gone(self.store.io().remove_file(&self.store.layout.retired_log()))
         {
             let _ = self.failed("remove a retired log", error); // the next open removes it

@@ -114,7 +114,9 @@ impl Writer {
             && self.syncing.is_none();
         if is_much && self.store.options.sync == Sync::Never {
             self.unsynced = self.unsynced.take_main(); // the rest is never synced
+            self.retain_unsynced();
         } else if due || is_much {
+            self.files_are_gone |= self.is_emptied();
             self.begin_sync();
         }
     }
@@ -126,7 +128,7 @@ impl Writer {
         let (store, what) = (self.store.clone(), snapshot.clone());
         let job = Box::new(move || {
             let _ = tell.send(what.make_durable(&store)); // to a writer that has ended nothing is to be told
-            store.queue.add(Op::Synced);
+            store.queue.add(Op::Due);
         });
         match self.store.pool.submit(job) {
             Ok(()) => self.syncing = Some(Syncing { snapshot, done }),
@@ -204,13 +206,18 @@ impl Writer {
             Err(error) => {
                 self.unsynced.append(snapshot.unsynced.clone());
                 self.unsynced.logs.extend(snapshot.active.iter().flatten());
-                let segments = &self.store.segments;
-                self.unsynced.retain(|number| segments.get(number).is_some());
+                self.retain_unsynced();
                 self.unsynced.since = Instant::now().checked_add(AGAIN_AFTER);
-                self.names_are_lost = error.kind() == io::ErrorKind::NotFound;
+                self.files_are_gone = error.kind() == io::ErrorKind::NotFound;
                 self.sync_failed(&error);
             }
         }
+    }
+
+    /// Forgets what is of segments that have gone.
+    fn retain_unsynced(&mut self) {
+        let segments = &self.store.segments;
+        self.unsynced.retain(|number| segments.get(number).is_some());
     }
 
     fn sync_failed(&self, error: &io::Error) {
