@@ -145,7 +145,7 @@ async fn what_another_process_has_made_there_meanwhile_is_left_alone() {
     let refused = refused.expect("a segment is begun in another's directory");
     assert!(refused.contains("has the directory now"), "{refused}");
     drop(store);
-    assert_eq!(logs(&root), [first.clone()]);
+    assert_eq!(logs(&root), std::slice::from_ref(&first));
     assert_eq!(fs::read(first).unwrap(), b"another's");
 }
 
