@@ -9,7 +9,7 @@
 //! |---|---|
 //! | An interim response (1xx) is lost if it arrives together with a head that is stored. | Written to the client as it arrives. |
 //! | A miss is answered with the stored head, without what may not be stored. | Those fields are put back for this one client. |
-//! | A 304 refreshes five fields of the stored head. | All that RFC 9111 names. An entry that a 304 makes uncacheable is removed. |
+//! | A 304 refreshes five fields of the stored head. | All that RFC 9111 names. An entry that a 304 makes uncacheable is removed, unless its request said who asks (`Authorization` or `Cookie`). |
 //! | After a stale answer for an unreachable origin the head says keep-alive and the connection closes. | The head says close. (After a 5xx both keep it.) |
 //! | A HEAD becomes a GET and fills. | On a miss it stays a HEAD and fills nothing. On a stale entry it is a conditional GET, which validates or replaces the entry. |
 //! | `Range` is stripped on a miss, and the whole body filled. | Kept: the client gets its 206 out of the fill, as soon as the range is there. Ranges need a stored `Content-Length`; without one the answer is the whole body. What is too large to be stored, or private and the like, is fetched once in vain, then passes by with its `Range`. |

@@ -265,7 +265,7 @@ impl ProxyHttp for CachingProxy {
         }
         let is_refused = matches!(decision, RespCacheable::Uncacheable(_));
         let was_stored = session.cache.phase() == CachePhase::Stale;
-        if is_refused && was_stored && storing::supersedes(response, exchange) {
+        if is_refused && was_stored && storing::supersedes(request, response, exchange) {
             session
                 .cache
                 .spawn_async_purge("the origin has something else, which is not stored");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use http::header::{HeaderMap, HeaderValue, IF_RANGE, MAX_FORWARDS};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, IF_RANGE, MAX_FORWARDS};
 
 use super::directives::{Directives, Reach, SECONDS_MAX};
 
@@ -62,6 +62,11 @@ pub fn judge(request: &Directives, stored: &Stored) -> Use {
 pub fn refuses_stale(request: &Directives) -> bool {
     let limits_age = request.max_age.is_some() && request.max_stale.is_none();
     request.no_cache != Reach::Nothing || request.min_fresh.is_some() || limits_age
+}
+
+/// Whether a request says who asks, so that what it is refused, or given and not to be stored, says nothing of what others get.
+pub fn says_who_asks(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE)
 }
 
 /// Whether a request may be answered with the part that it asks for, where there is a `Range`: not to any other method than GET
@@ -177,6 +182,18 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(field, value.parse().unwrap());
         headers
+    }
+
+    #[test]
+    fn credentials_and_cookies_say_who_asks() {
+        for (field, expected) in [
+            ("authorization", true),
+            ("cookie", true),
+            ("user-agent", false),
+            ("set-cookie", false),
+        ] {
+            assert_eq!(says_who_asks(&with(field, "x")), expected, "{field}");
+        }
     }
 
     #[test]

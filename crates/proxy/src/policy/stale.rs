@@ -34,11 +34,11 @@ pub fn may_stand_in(failure: Failure, entry: &Directives, client: &Directives) -
 /// Whether a full answer with this status says that the URL gives something else now than the outdated entry that it was asked
 /// about, which then may not be served any more, though the answer itself is not stored (RFC 9111, section 4.3.3).
 ///
-/// A part says nothing of the whole; errors of the origin, and of this one client, say nothing of the resource.
+/// A part says nothing of the whole. Errors of the origin say nothing of the resource, nor does what it holds against this one
+/// client (401, 403, 406) or where it sends it for now (302, 303, 307).
 pub fn is_superseded_by(status: StatusCode) -> bool {
-    let is_part = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-    let is_of_the_resource = matches!(status.as_u16(), 401..=406 | 410 | 451);
-    (status.is_success() || status.is_redirection() || is_of_the_resource) && !is_part
+    let is_whole = status.is_success() && status != StatusCode::PARTIAL_CONTENT;
+    is_whole || matches!(status.as_u16(), 301 | 308 | 404 | 410 | 451)
 }
 
 #[cfg(test)]
@@ -85,12 +85,18 @@ mod tests {
             (200, true),
             (204, true),
             (301, true),
-            (403, true),
+            (308, true),
             (404, true),
             (410, true),
+            (451, true),
             (206, false),
+            (302, false),
             (304, false),
+            (307, false),
             (400, false),
+            (401, false),
+            (403, false),
+            (406, false),
             (416, false),
             (429, false),
             (500, false),

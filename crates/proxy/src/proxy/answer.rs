@@ -53,10 +53,12 @@ pub(super) fn complete(
             response.remove_header(&AGE);
             keep_age(response, exchange)?;
         }
-        // What may not be stored must not be found again either.
-        session
-            .cache
-            .spawn_async_purge("a 304 made the entry uncacheable");
+        // What may not be stored must not be found again either; but what a client gets for itself binds no others.
+        if !request::says_who_asks(&session.req_header().headers) {
+            session
+                .cache
+                .spawn_async_purge("a 304 made the entry uncacheable");
+        }
     }
     if let Some((whole, names)) = exchange.withheld.take() {
         // pingora answers a miss with the stored head, which lacks these.

@@ -9,9 +9,10 @@ use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable, VarianceBuilder};
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
+use crate::policy::cache_status::Forward;
 use crate::policy::freshness::{self, Refusal, Terms};
 use crate::policy::vary::{self, Vary};
-use crate::policy::{fields, stale};
+use crate::policy::{fields, request, stale};
 
 /// Requests that need the origin itself: upgrades, preconditions that only it can evaluate, and bodies, which are no
 /// part of the key.
@@ -100,11 +101,13 @@ pub(super) fn whole_is_stored(
     Some(terms(request, status, &response.headers, exchange, settings).map(drop))
 }
 
-/// Whether a response that is refused shows that what is stored is not what the origin has any more. What an authorized client
-/// gets for itself does not, nor does a 304.
-pub(super) fn supersedes(response: &ResponseHeader, exchange: &Exchange) -> bool {
-    let is_for_one = exchange.refusal == Some(Refusal::Authorization.as_str());
-    exchange.refreshed.is_none() && !is_for_one && stale::is_superseded_by(response.status)
+/// Whether a response that is refused shows that what is stored is not what the origin has any more. A 304 does not, nor what a
+/// client gets for itself. What is fresh stays: a client that asks anew must not be able to remove it from all others.
+pub(super) fn supersedes(request: &RequestHeader, response: &ResponseHeader, exchange: &Exchange) -> bool {
+    exchange.forward == Some(Forward::Stale)
+        && exchange.refreshed.is_none()
+        && !request::says_who_asks(&request.headers)
+        && stale::is_superseded_by(response.status)
 }
 
 /// Whether the body ends where the origin closes the connection, as it also does when the origin dies: a whole body and

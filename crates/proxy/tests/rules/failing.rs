@@ -148,3 +148,72 @@ fn what_only_an_authorized_client_gets_replaces_nothing() {
     (0..100).for_each(|_| stage.origin.say("/x", ""));
     (0..10).for_each(|_| assert_eq!(get(&stage, "/x").text(), "one"));
 }
+
+/// Asserts that `/x` is answered with the body "one" for a while, whatever the origin says or does not.
+fn assert_kept(stage: &Stage, why: &str) {
+    (0..100).for_each(|_| stage.origin.say("/x", ""));
+    (0..10).for_each(|_| assert_eq!(get(stage, "/x").text(), "one", "{why}"));
+}
+
+/// Whoever asked for a fresh entry anew, in a way that the origin refuses, removed it for all.
+#[test]
+fn what_is_fresh_is_not_replaced_by_what_one_client_gets() {
+    let reload = ("Cache-Control", "no-cache");
+    let authorized = ("Authorization", "Basic YTpi");
+    for (field, status, policy) in [
+        (("User-Agent", "evil"), "403 Forbidden", "no-store"),
+        (("User-Agent", "odd"), "404 Not Found", "no-store"),
+        (authorized, "401 Unauthorized", "no-store"),
+        (authorized, "200 OK", "private"),
+        (("Cookie", "a=b"), "200 OK", "private"),
+    ] {
+        let stage = stage();
+        say(&stage, "/x", "Cache-Control: max-age=600\r\n", "one");
+        get(&stage, "/x");
+        let fields = format!("Cache-Control: {policy}\r\n");
+        stage.origin.say("/x", &response(status, &fields, "other"));
+        let other = stage.fetch("GET", "/x", &[reload, field]).unwrap();
+        assert_eq!(other.text(), "other");
+        assert_kept(&stage, &format!("{field:?}, {status}"));
+    }
+}
+
+#[test]
+fn what_is_stale_is_not_replaced_by_what_only_concerns_one_client() {
+    for (field, status, policy) in [
+        (("User-Agent", "evil"), "403 Forbidden", "no-store"),
+        (("Authorization", "Basic YTpi"), "200 OK", "private"),
+        (("Cookie", "a=b"), "200 OK", "no-store"),
+    ] {
+        let stage = with_stale("");
+        let fields = format!("Cache-Control: {policy}\r\n");
+        stage.origin.say("/x", &response(status, &fields, "other"));
+        assert_eq!(get_with(&stage, "/x", field.0, field.1).text(), "other");
+        assert_kept(&stage, &format!("{field:?}, {status}"));
+    }
+}
+
+/// The 304 was judged as the answer to an authorized request, which may not be shared, and so removed what others had stored.
+#[test]
+fn a_304_to_one_client_removes_nothing_from_the_others() {
+    for (field, policy) in [
+        (("Authorization", "Basic YTpi"), ""),
+        (("Cookie", "a=b"), "Cache-Control: private\r\n"),
+    ] {
+        let stage = stage();
+        say(
+            &stage,
+            "/x",
+            "Cache-Control: max-age=600\r\nETag: \"a\"\r\n",
+            "one",
+        );
+        get(&stage, "/x");
+        stage
+            .origin
+            .say("/x", &format!("HTTP/1.1 304 Not Modified\r\n{policy}\r\n"));
+        let reload = [("Cache-Control", "no-cache"), field];
+        let confirmed = stage.fetch("GET", "/x", &reload).unwrap();
+        assert_eq!(confirmed.text(), "one");
+        assert_kept(&stage, field.0);
+    }
+}
