@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pingora_cache::lock::{CacheKeyLockImpl, CacheLock};
 use pingora_cache::predictor::CacheablePredictor;
-use pingora_cache::{CacheKey, CacheOptionOverrides, CachePhase, Storage};
+use pingora_cache::{CacheKey, CacheOptionOverrides, Storage};
 use pingora_proxy::Session;
 
 use super::limited::Limited;
@@ -62,12 +62,10 @@ impl Cache {
 
     /// Takes note of whether what a URL gives is stored.
     pub(super) fn remember(&self, session: &Session, whole_is_stored: Result<(), Refusal>) {
-        let key = session.cache.cache_key();
+        let (request, key) = (session.req_header(), session.cache.cache_key());
         match whole_is_stored {
-            Ok(()) => self.never_stored.stored(key),
-            // There is something for others, which this one client may get as well.
-            Err(Refusal::Authorization) if session.cache.phase() == CachePhase::Stale => {}
-            Err(why) => self.never_stored.refused(key, why),
+            Ok(()) => self.never_stored.stored(request, key),
+            Err(why) => self.never_stored.refused(request, key, why),
         }
     }
 }

@@ -208,3 +208,33 @@ fn a_part_that_could_be_one_of_a_stored_whole_is_the_last_that_passes_by() {
         );
     }
 }
+
+/// One that had got something of its own marked the URL for all, and each of them undid what the other had brought about.
+#[test]
+fn parts_for_those_who_say_who_they_are_and_for_others_do_not_disturb_each_other() {
+    let stage = stage();
+    let answer = |policy: &str| {
+        let fields = format!("Cache-Control: {policy}\r\n");
+        say(&stage, "/x", &fields, "0123456789");
+    };
+    let part = |fields: &[(&str, &str)]| {
+        let fields = [&[("Range", "bytes=2-4")], fields].concat();
+        let got = stage.fetch("GET", "/x", &fields).unwrap();
+        assert_eq!((got.status, got.text().as_str()), (206, "234"));
+        got.verdict().to_owned()
+    };
+    let authorized = [("Authorization", "Basic YTpi")];
+    answer("private");
+    part(&authorized);
+    answer("public, max-age=600");
+    assert_eq!(part(&[]), "miss");
+    for _ in 0..2 {
+        let fields = "Cache-Control: private\r\nContent-Range: bytes 2-4/10\r\n";
+        stage
+            .origin
+            .say("/x", &response("206 Partial Content", fields, "234"));
+        assert_eq!(part(&authorized), "bypass");
+        assert_eq!(asked_for(&stage, "/x", "range").as_deref(), Some("bytes=2-4"));
+        assert_eq!(part(&[]), "hit");
+    }
+}
