@@ -114,7 +114,8 @@ impl ProxyHttp for CachingProxy {
     fn request_cache_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
         let request = session.req_header();
         if purge::is_purge(&request.method) {
-            self.cache.enable_to_purge(session);
+            let key = exchange.key.insert(purge::key(&self.target(request)));
+            self.cache.enable_to_purge(session, key);
             return Ok(());
         }
         if !matches!(request.method, Method::GET | Method::HEAD) {

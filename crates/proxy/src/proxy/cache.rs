@@ -50,8 +50,9 @@ impl Cache {
             .enable(storage, None, Some(prediction), Some(lock), Some(overrides));
     }
 
-    /// Has a request remove what is stored.
-    pub(super) fn enable_to_purge(&self, session: &mut Session) {
+    /// Has a request remove what is stored under this key, and what is remembered of it.
+    pub(super) fn enable_to_purge(&self, session: &mut Session, key: &CacheKey) {
+        self.never_stored.forget(key);
         session.cache.enable(self.storage, None, None, None, None);
     }
 

@@ -54,6 +54,13 @@ impl NeverStored {
             .mark_cacheable(key);
     }
 
+    /// Forgets a URL.
+    pub(super) fn forget(&self, key: &CacheKey) {
+        for refused in &self.refused {
+            refused.mark_cacheable(key);
+        }
+    }
+
     fn refused_to(&self, says_who_asks: bool) -> &Predictor<16> {
         &self.refused[usize::from(says_who_asks)]
     }
@@ -156,6 +163,8 @@ mod tests {
         assert!(!passes_by(predictions, &key, &["range"]));
         assert!(passes_by(predictions, &key, &["range", "authorization"]));
         assert!(passes_by(predictions, &key, &["range", "cookie"]));
+        never_stored.forget(&key);
+        assert!(!passes_by(predictions, &key, &["range", "cookie"]));
         key.set_variance_key([1; 16]);
         never_stored.refused(&request(&[]), &key, Refusal::Private);
         assert!(!passes_by(predictions, &key, &["range"]));

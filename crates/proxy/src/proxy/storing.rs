@@ -91,14 +91,14 @@ pub(super) fn whole_is_stored(
     exchange: &Exchange,
     settings: &freshness::Settings,
 ) -> Option<Result<(), Refusal>> {
-    if exchange.refreshed.is_some() || !response.status.is_success() {
-        return None;
+    let judged = |status| terms(request, status, &response.headers, exchange, settings).map(drop);
+    match response.status {
+        _ if exchange.refreshed.is_some() => None,
+        StatusCode::PARTIAL_CONTENT => Some(judged(StatusCode::OK)),
+        // It may leave out what allows to store the whole, but what it says holds.
+        StatusCode::NOT_MODIFIED => judged(StatusCode::OK).ok().map(Ok),
+        status => status.is_success().then(|| judged(status)),
     }
-    let status = match response.status {
-        StatusCode::PARTIAL_CONTENT => StatusCode::OK,
-        status => status,
-    };
-    Some(terms(request, status, &response.headers, exchange, settings).map(drop))
 }
 
 /// Whether a response that is refused shows that what is stored is not what the origin has any more. A 304 does not, nor what a
@@ -121,7 +121,8 @@ fn ends_with_connection(response: &ResponseHeader) -> bool {
         (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
         (Some(_), Some(_)) => false,
     };
-    !framed && response.status != StatusCode::NO_CONTENT
+    let has_body = !matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    !framed && has_body
 }
 
 fn content_length(response: &ResponseHeader) -> Option<usize> {
@@ -202,6 +203,7 @@ mod tests {
             (200, &[encoded("chunked"), encoded("identity")], Some("no-length")),
             (200, &[], Some("no-length")),
             (204, &[], None),
+            (304, &[], Some("status")),
         ] {
             let lines: Vec<_> = [fresh].iter().chain(framing).copied().collect();
             let decision = stored(&response(status, &lines), &mut Exchange::new(Arc::default()));

@@ -238,3 +238,41 @@ fn parts_for_those_who_say_who_they_are_and_for_others_do_not_disturb_each_other
         assert_eq!(part(&[]), "hit");
     }
 }
+
+/// Clients that only ever validate were passed by for good.
+#[test]
+fn a_304_that_could_be_one_of_a_stored_whole_is_the_last_that_passes_by() {
+    let stage = stage();
+    say(&stage, "/x", "Cache-Control: no-store\r\n", "one");
+    get(&stage, "/x");
+    let not_modified =
+        |policy: &str| format!("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nCache-Control: {policy}\r\n\r\n");
+    for policy in ["no-store", "max-age=600"] {
+        stage.origin.say("/x", &not_modified(policy));
+        let passed = get_with(&stage, "/x", "If-None-Match", "\"a\"");
+        assert_eq!((passed.status, passed.verdict()), (304, "bypass"));
+        assert!(
+            !passed.field("cache-status").contains("no-length"),
+            "{:?}",
+            passed.fields
+        );
+    }
+    say(&stage, "/x", TAGGED, "one");
+    for verdict in ["miss", "hit"] {
+        let got = get_with(&stage, "/x", "If-None-Match", "\"a\"");
+        assert_eq!((got.status, got.verdict()), (304, verdict));
+    }
+}
+
+#[test]
+fn a_purge_forgets_that_nothing_was_stored() {
+    let stage = stage();
+    say(&stage, "/x", "Cache-Control: private\r\n", "0123456789");
+    get(&stage, "/x");
+    assert_eq!(stage.fetch("PURGE", "/x", &[]).unwrap().status, 404);
+    say(&stage, "/x", TAGGED, "0123456789");
+    for verdict in ["miss", "hit"] {
+        let part = get_with(&stage, "/x", "Range", "bytes=2-4");
+        assert_eq!((part.status, part.verdict()), (206, verdict));
+    }
+}
