@@ -84,10 +84,11 @@ pub(super) fn complete(
     label(response, exchange.labelled(status))
 }
 
-/// Has a response from the origin say how old it was when it came: pingora gives it a `Date` of now, which would make it new.
+/// Has a response from the origin say how old it was when it came: pingora gives it a `Date` of now, which would make it new. The
+/// time since the request was sent does not count: it may have been an upload, and what was made after it is new.
 fn keep_age(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
-    let (asked, came) = (exchange.request_time, exchange.response_time);
-    let age = freshness::initial_age(&response.headers, asked, came).as_secs();
+    let came = exchange.response_time;
+    let age = freshness::initial_age(&response.headers, came, came).as_secs();
     if age > 0 {
         response.insert_header(AGE, age)?;
     }
@@ -220,5 +221,35 @@ fn ttl_secs(meta: &CacheMeta) -> i64 {
     match meta.fresh_until().duration_since(now) {
         Ok(left) => seconds(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
         Err(past) => -seconds(past.duration().as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// A `Date` of now tells that the origin made it just now, however long the upload before it took.
+    #[test]
+    fn the_time_that_a_request_took_to_be_sent_is_no_age_of_its_response() {
+        let mut exchange = Exchange::new(Arc::default());
+        exchange.request_time = exchange.response_time - Duration::from_secs(90);
+        let date = |age| httpdate::fmt_http_date(exchange.response_time - Duration::from_secs(age));
+        for (date, age, expected) in [
+            (date(0), None, None),
+            (date(0), Some("7"), Some("7")),
+            (date(30), None, Some("30")),
+            (date(30), Some("7"), Some("30")),
+        ] {
+            let mut response = ResponseHeader::build(200, None).unwrap();
+            response.insert_header(DATE, &date).unwrap();
+            if let Some(age) = age {
+                response.insert_header(AGE, age).unwrap();
+            }
+            keep_age(&mut response, &exchange).unwrap();
+            let told = response.headers.get(AGE).map(|age| age.to_str().unwrap());
+            assert_eq!(told, expected, "{date}, {age:?}");
+        }
     }
 }
