@@ -29,29 +29,11 @@ pub(super) fn complete(
     let phase = session.cache.phase();
     let (outcome, status) = describe(session, response, exchange, phase);
     exchange.outcome = Some(outcome);
-    let out_of_cache = matches!(
-        phase,
-        CachePhase::Hit
-            | CachePhase::Stale
-            | CachePhase::StaleUpdating
-            | CachePhase::Revalidated
-            | CachePhase::RevalidatedNoCache(_)
-    );
     let now = SystemTime::now();
-    if let Some(meta) = session.cache.maybe_cache_meta().filter(|_| out_of_cache) {
-        response.insert_header(AGE, age_secs(meta, now))?;
-    } else if exchange.forward_status.is_some() {
-        keep_age(response, exchange)?;
-    }
     if let (CachePhase::RevalidatedNoCache(_), Some(refreshed)) = (phase, &exchange.refreshed) {
         // pingora merged five fields of the 304 into this answer; here are all of them.
-        for name in &refreshed.names {
+        for name in refreshed.names.iter().filter(|name| **name != AGE) {
             revalidation::replace(response, &refreshed.head, name)?;
-        }
-        if !refreshed.is_of_another {
-            // Confirmed just now, though what is stored of it does not say so.
-            response.remove_header(&AGE);
-            keep_age(response, exchange)?;
         }
         // What may not be stored must not be found again either; but what a client gets for itself binds no others.
         if !request::says_who_asks(&session.req_header().headers) {
@@ -60,6 +42,7 @@ pub(super) fn complete(
                 .spawn_async_purge("a 304 made the entry uncacheable");
         }
     }
+    set_age(session, response, exchange, now)?;
     if let Some((whole, names)) = exchange.withheld.take() {
         // pingora answers a miss with the stored head, which lacks these.
         for name in &names {
@@ -82,6 +65,37 @@ pub(super) fn complete(
         session.set_keepalive(None);
     }
     label(response, exchange.labelled(status))
+}
+
+/// Has a response say how old it is.
+fn set_age(
+    session: &Session,
+    response: &mut ResponseHeader,
+    exchange: &Exchange,
+    now: SystemTime,
+) -> Result<()> {
+    let stored = session.cache.maybe_cache_meta();
+    match (session.cache.phase(), stored, &exchange.refreshed) {
+        // Confirmed just now, though what is stored of it does not say so.
+        (CachePhase::RevalidatedNoCache(_), _, Some(refreshed)) if !refreshed.is_of_another => {
+            revalidation::replace(response, &refreshed.head, &AGE)?;
+            keep_age(response, exchange)
+        }
+        (
+            CachePhase::Hit
+            | CachePhase::Stale
+            | CachePhase::StaleUpdating
+            | CachePhase::Revalidated
+            | CachePhase::RevalidatedNoCache(_),
+            Some(meta),
+            _,
+        ) => {
+            response.insert_header(AGE, age_secs(meta, now))?;
+            Ok(())
+        }
+        _ if exchange.forward_status.is_some() => keep_age(response, exchange),
+        _ => Ok(()),
+    }
 }
 
 /// Has a response from the origin say how old it was when it came: pingora gives it a `Date` of now, which would make it new. The

@@ -114,3 +114,21 @@ fn all_fields_of_a_304_replace_the_stored_ones() {
     assert_eq!((validated.status, validated.text().as_str()), (200, "one"));
     assert_eq!(fields, ["2", "yes", "yes"]);
 }
+
+/// It came from a cache, which had asked the origin long before.
+#[test]
+fn a_304_that_ends_what_is_stored_says_how_old_it_is_itself() {
+    let stage = stage();
+    let fields = "Cache-Control: max-age=0\r\nETag: \"a\"\r\nAge: 10\r\n";
+    say(&stage, "/x", fields, "one");
+    let private = "Cache-Control: private, max-age=900\r\nAge: 500\r\n";
+    stage
+        .origin
+        .say("/x", &format!("HTTP/1.1 304 Not Modified\r\n{private}\r\n"));
+    get(&stage, "/x");
+    let confirmed = get(&stage, "/x");
+    assert_eq!(
+        (confirmed.text().as_str(), confirmed.field("age")),
+        ("one", "500")
+    );
+}
