@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TryRecvError, TrySendError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use crate::metrics::Metrics;
 
 /// How many lines may wait to be written. Where there are more, their reader does not keep up.
 const LINES_MAX: usize = 4096;
+/// How many bytes they may take together.
+const BYTES_MAX: usize = 4 << 20;
 /// How often somebody who wants all of them written asks for it, where there is no room to ask.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -21,6 +24,13 @@ enum Message {
 /// A log of lines, of which some are left out rather than waited for.
 pub(crate) struct AccessLog {
     messages: SyncSender<Message>,
+    shared: Arc<Shared>,
+}
+
+/// What those who put lines and who writes them both look at.
+struct Shared {
+    /// What the lines take that are not written yet.
+    queued_bytes: AtomicUsize,
     metrics: Arc<Metrics>,
 }
 
@@ -31,17 +41,25 @@ impl AccessLog {
     /// One line that says that there is no thread for it.
     pub(crate) fn to(out: impl Write + Send + 'static, metrics: Arc<Metrics>) -> Result<Self, String> {
         let (messages, received) = mpsc::sync_channel(LINES_MAX);
+        let shared = Arc::new(Shared {
+            queued_bytes: AtomicUsize::new(0),
+            metrics,
+        });
+        let writers = shared.clone();
         std::thread::Builder::new()
             .name("access log".into())
-            .spawn(move || write(BufWriter::new(out), &received))
+            .spawn(move || write(BufWriter::new(out), &received, &writers))
             .map_err(|e| format!("--access-log: cannot start a thread ({e})"))?;
-        Ok(Self { messages, metrics })
+        Ok(Self { messages, shared })
     }
 
     /// Has a line written, which ends with its line feed. Never waits.
     pub(crate) fn put(&self, line: String) {
-        if self.messages.try_send(Message::Line(line)).is_err() {
-            self.metrics.access_log_dropped.add(1);
+        let (queued, bytes) = (&self.shared.queued_bytes, line.capacity());
+        let has_room = queued.fetch_add(bytes, Ordering::Relaxed) + bytes <= BYTES_MAX;
+        if !has_room || self.messages.try_send(Message::Line(line)).is_err() {
+            queued.fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.metrics.access_log_dropped.add(1);
         }
     }
 
@@ -62,13 +80,18 @@ impl AccessLog {
 }
 
 /// Writes what comes. A log that cannot be written must not end anything else.
-fn write(mut out: impl Write, messages: &Receiver<Message>) {
+fn write(mut out: impl Write, messages: &Receiver<Message>, shared: &Shared) {
     while let Ok(first) = messages.recv() {
         let mut next = Ok(first);
         // What came meanwhile goes with it.
         while let Ok(message) = next {
             match message {
-                Message::Line(line) => drop(out.write_all(line.as_bytes())),
+                Message::Line(line) => {
+                    if out.write_all(line.as_bytes()).is_err() {
+                        shared.metrics.access_log_dropped.add(1);
+                    }
+                    shared.queued_bytes.fetch_sub(line.capacity(), Ordering::Relaxed);
+                }
                 Message::Flush(written) => {
                     let _ = out.flush();
                     let _ = written.send(());
@@ -87,6 +110,19 @@ fn write(mut out: impl Write, messages: &Receiver<Message>) {
 mod tests {
     use super::*;
     use parking_lot::{Mutex, MutexGuard};
+
+    /// A reader that has gone.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
 
     /// Takes what is written as long as nobody holds it.
     #[derive(Clone, Default)]
@@ -124,14 +160,41 @@ mod tests {
         let (out, metrics) = (Out::default(), Arc::<Metrics>::default());
         let log = AccessLog::to(out.clone(), metrics.clone()).unwrap();
         let held = out.hold();
-        let line = "x".repeat(10_000) + "\n";
+        let line = "x".repeat(499) + "\n";
         (0..LINES_MAX + 100).for_each(|_| log.put(line.clone()));
         let dropped = metrics.access_log_dropped.get();
-        assert!((90..=100).contains(&dropped), "{dropped}");
+        // The writer has taken some already.
+        assert!((80..=100).contains(&dropped), "{dropped}");
         log.flush(Duration::from_millis(1));
         drop(held);
         log.flush(Duration::from_secs(20));
         let written = out.hold().len() / line.len();
         assert_eq!(written as u64 + dropped, LINES_MAX as u64 + 100);
+    }
+
+    /// Only lines were counted, of which each may be as long as a head may.
+    #[test]
+    fn long_lines_wait_up_to_a_number_of_bytes() {
+        let (out, metrics) = (Out::default(), Arc::<Metrics>::default());
+        let log = AccessLog::to(out.clone(), metrics.clone()).unwrap();
+        let put_all = |held| {
+            let before = metrics.access_log_dropped.get();
+            (0..10).for_each(|_| log.put("\n".repeat(BYTES_MAX / 4)));
+            drop(held);
+            log.flush(Duration::from_secs(20));
+            metrics.access_log_dropped.get() - before
+        };
+        assert_eq!(put_all(out.hold()), 6);
+        // What is written makes room again.
+        assert_eq!(put_all(out.hold()), 6);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted_as_left_out() {
+        let metrics = Arc::<Metrics>::default();
+        let log = AccessLog::to(Gone, metrics.clone()).unwrap();
+        (0..3).for_each(|_| log.put("x".repeat(10_000) + "\n"));
+        log.flush(Duration::from_secs(20));
+        assert_eq!(metrics.access_log_dropped.get(), 3);
     }
 }

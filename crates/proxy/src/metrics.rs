@@ -30,7 +30,7 @@ pub(crate) struct Metrics {
     pub errors: Counter,
     /// What requests took, from their head to the end of their response.
     pub durations: Durations,
-    /// Lines left out of the access log, since their reader did not keep up.
+    /// Lines left out of the access log, since their reader did not keep up or has gone.
     pub access_log_dropped: Counter,
     /// Requests being served.
     pub open_requests: Counter,

@@ -72,7 +72,7 @@ impl Metrics {
             ("errors_total", "Requests that ended in an error.", &self.errors),
             (
                 "access_log_dropped_total",
-                "Lines left out of the access log, since their reader did not keep up.",
+                "Lines left out of the access log, since their reader did not keep up or has gone.",
                 &self.access_log_dropped,
             ),
         ] {
