@@ -255,7 +255,7 @@ pub fn expires_with_date(headers: &HeaderMap, sent: SystemTime) -> Option<System
     if headers.get_all(CACHE_CONTROL).iter().any(says_max_age) {
         return None;
     }
-    let date = single(headers, &DATE).and_then(parse_date)?;
+    let date = date_of(headers)?;
     match expires.duration_since(date) {
         Ok(lifetime) => sent
             .checked_add(lifetime)
@@ -279,10 +279,13 @@ fn age_value(headers: &HeaderMap) -> u64 {
     }
 }
 
+/// What `Date` says, unless it is not there, not alone, or not to be read.
+pub fn date_of(headers: &HeaderMap) -> Option<SystemTime> {
+    single(headers, &DATE).and_then(parse_date)
+}
+
 fn date(headers: &HeaderMap, response_time: SystemTime) -> SystemTime {
-    single(headers, &DATE)
-        .and_then(parse_date)
-        .unwrap_or(response_time)
+    date_of(headers).unwrap_or(response_time)
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {

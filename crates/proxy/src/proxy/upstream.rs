@@ -11,7 +11,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use super::exchange::Exchange;
 use crate::flags::Config;
 use crate::policy::target::Target;
-use crate::policy::{fields, request};
+use crate::policy::{fields, freshness, request};
 
 /// The origin's address to try next.
 pub(super) fn peer(config: &Config, exchange: &mut Exchange) -> HttpPeer {
@@ -44,7 +44,7 @@ pub(super) fn prepare(request: &mut RequestHeader, exchange: &mut Exchange, targ
 pub(super) fn receive(response: &mut ResponseHeader, exchange: &mut Exchange) -> Result<()> {
     exchange.response_time = SystemTime::now();
     exchange.forward_status = Some(response.status);
-    if !response.headers.contains_key(DATE) {
+    if freshness::date_of(&response.headers).is_none() {
         response.insert_header(DATE, httpdate::fmt_http_date(exchange.response_time))?;
     }
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -53,4 +53,34 @@ pub(super) fn receive(response: &mut ResponseHeader, exchange: &mut Exchange) ->
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// One that nobody can read was kept, so that what `Expires` says was no distance from it, and lost the age of a hit twice.
+    #[test]
+    fn a_response_has_one_date_that_can_be_read() {
+        let good = "Thu, 01 Jan 1970 00:00:00 GMT";
+        for (dates, is_kept) in [
+            (&[good][..], true),
+            (&[], false),
+            (&["x"], false),
+            (&["0"], false),
+            (&[good, good], false),
+        ] {
+            let mut response = ResponseHeader::build(200, None).unwrap();
+            for date in dates {
+                response.append_header(DATE, *date).unwrap();
+            }
+            let mut exchange = Exchange::new(Arc::default());
+            receive(&mut response, &mut exchange).unwrap();
+            let told: Vec<_> = response.headers.get_all(DATE).iter().collect();
+            let now = httpdate::fmt_http_date(exchange.response_time);
+            let expected = if is_kept { good } else { &now };
+            assert_eq!(told, [expected], "{dates:?}");
+        }
+    }
 }
