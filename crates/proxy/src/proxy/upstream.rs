@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use http::StatusCode;
-use http::header::{DATE, HOST, MAX_FORWARDS, VIA};
+use http::header::{DATE, HOST, MAX_FORWARDS, UPGRADE, VIA};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -48,8 +48,12 @@ pub(super) fn receive(response: &mut ResponseHeader, exchange: &mut Exchange) ->
         response.insert_header(DATE, httpdate::fmt_http_date(exchange.response_time))?;
     }
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        // It says which upgrade is required (RFC 9110, 15.5.22).
+        let needs_upgrade = response.status == StatusCode::UPGRADE_REQUIRED;
         for name in fields::unforwardable(&response.headers) {
-            response.remove_header(&name);
+            if name != UPGRADE || !needs_upgrade {
+                response.remove_header(&name);
+            }
         }
     }
     Ok(())

@@ -221,6 +221,18 @@ fn an_upgrade_that_is_offered_and_not_made_is_not_passed_on() {
     assert_eq!((got.text().as_str(), got.fields.get("upgrade")), ("one", None));
 }
 
+/// RFC 9110, 15.5.22: it has to say which.
+#[test]
+fn an_upgrade_that_is_required_is_passed_on() {
+    let stage = stage();
+    let fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+    stage
+        .origin
+        .say("/x", &response("426 Upgrade Required", fields, "one"));
+    let got = get(&stage, "/x");
+    assert_eq!((got.status, got.field("upgrade")), (426, "websocket"));
+}
+
 #[test]
 fn forwards_are_counted_and_the_last_one_is_not_made() {
     let stage = stage();
