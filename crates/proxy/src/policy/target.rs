@@ -70,14 +70,24 @@ impl Target {
 }
 
 /// Whether this is what a `Host` may say (RFC 3986, section 3.2): an IP address or a name, and a port. One that says nothing is
-/// for requests that concern no host, of which a cache knows none.
+/// for targets without an authority (RFC 9112, section 3.2), and what this proxy asks for always has one.
 pub fn is_host(value: &[u8]) -> bool {
+    let position = |byte| value.iter().position(|b| *b == byte);
+    let host_len = match value.first() {
+        Some(b'[') => position(b']').map_or(0, |end| end + 1),
+        _ => position(b':').unwrap_or(value.len()),
+    };
+    let (host, port) = value.split_at(host_len);
     let fits = |b: &u8| {
         b.is_ascii_alphanumeric()
             || matches!(b, b'.' | b'-' | b':' | b'_' | b'~' | b'%' | b'[' | b']')
             || matches!(b, b'!' | b'$' | b'&'..=b',' | b';' | b'=')
     };
-    value.first().is_some_and(|b| *b != b':') && value.iter().all(fits)
+    let is_port = match port.split_first() {
+        None => true,
+        Some((first, digits)) => *first == b':' && digits.iter().all(u8::is_ascii_digit),
+    };
+    !host.is_empty() && host.iter().all(fits) && is_port
 }
 
 impl fmt::Display for Target {
@@ -128,7 +138,15 @@ mod tests {
             ("a!$&'()*+,;=~%b", true),
             ("a#b", false),
             ("[::1]:8080", true),
+            ("[::1]", true),
             ("127.0.0.1", true),
+            ("a:", true),
+            ("a:80:80", false),
+            ("a:x", false),
+            ("::1", false),
+            ("[::1", false),
+            ("[::1]80", false),
+            ("[::1]:80:80", false),
             ("", false),
             (":80", false),
             ("a b", false),

@@ -104,7 +104,8 @@ pub(super) fn aim(request: &mut RequestHeader) -> Result<Option<Refusal>> {
     else {
         return Ok(Some(Refusal::new(StatusCode::BAD_REQUEST, "no-target")));
     };
-    if !scheme.eq_ignore_ascii_case(b"http") {
+    // Whether TLS was spoken on the way to this proxy, it does not know, as with a mere path.
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
         return Ok(Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "not-http")));
     }
     let path = match path_and_query.first() {
