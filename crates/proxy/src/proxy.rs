@@ -1,5 +1,6 @@
 //! The proxy itself: pingora's filters, each of which asks the [policy](crate::policy) and does what it says.
 
+mod age;
 mod answer;
 mod arrival;
 mod cache;

@@ -13,7 +13,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{RangeType, Session};
 
 use super::exchange::{Exchange, Outcome};
-use super::revalidation;
+use super::{age, revalidation};
 use crate::policy::cache_status::{CACHE_STATUS, CacheStatus, Forward};
 use crate::policy::{freshness, request};
 
@@ -42,7 +42,7 @@ pub(super) fn complete(
                 .spawn_async_purge("a 304 made the entry uncacheable");
         }
     }
-    set_age(session, response, exchange, now)?;
+    age::set(session, response, exchange, now)?;
     if let Some((whole, names)) = exchange.withheld.take() {
         // pingora answers a miss with the stored head, which lacks these.
         for name in &names {
@@ -65,48 +65,6 @@ pub(super) fn complete(
         session.set_keepalive(None);
     }
     label(response, exchange.labelled(status))
-}
-
-/// Has a response say how old it is.
-fn set_age(
-    session: &Session,
-    response: &mut ResponseHeader,
-    exchange: &Exchange,
-    now: SystemTime,
-) -> Result<()> {
-    let stored = session.cache.maybe_cache_meta();
-    match (session.cache.phase(), stored, &exchange.refreshed) {
-        // Confirmed just now, though what is stored of it does not say so.
-        (CachePhase::RevalidatedNoCache(_), _, Some(refreshed)) if !refreshed.is_of_another => {
-            revalidation::replace(response, &refreshed.head, &AGE)?;
-            keep_age(response, exchange)
-        }
-        (
-            CachePhase::Hit
-            | CachePhase::Stale
-            | CachePhase::StaleUpdating
-            | CachePhase::Revalidated
-            | CachePhase::RevalidatedNoCache(_),
-            Some(meta),
-            _,
-        ) => {
-            response.insert_header(AGE, age_secs(meta, now))?;
-            Ok(())
-        }
-        _ if exchange.forward_status.is_some() => keep_age(response, exchange),
-        _ => Ok(()),
-    }
-}
-
-/// Has a response from the origin say how old it was when it came: pingora gives it a `Date` of now, which would make it new. The
-/// time since the request was sent does not count: it may have been an upload, and what was made after it is new.
-fn keep_age(response: &mut ResponseHeader, exchange: &Exchange) -> Result<()> {
-    let came = exchange.response_time;
-    let age = freshness::initial_age(&response.headers, came, came).as_secs();
-    if age > 0 {
-        response.insert_header(AGE, age)?;
-    }
-    Ok(())
 }
 
 /// Makes a response the part that the request asks for, if it may have one.
@@ -224,10 +182,6 @@ fn reason_detail(reason: NoCacheReason) -> Option<&'static str> {
     }
 }
 
-fn age_secs(meta: &CacheMeta, now: SystemTime) -> u64 {
-    now.duration_since(meta.epoch()).map_or(0, |age| age.as_secs())
-}
-
 /// Remaining freshness, so that it makes up the lifetime together with the age, which is rounded down.
 fn ttl_secs(meta: &CacheMeta) -> i64 {
     let now = SystemTime::now();
@@ -235,35 +189,5 @@ fn ttl_secs(meta: &CacheMeta) -> i64 {
     match meta.fresh_until().duration_since(now) {
         Ok(left) => seconds(left.as_secs() + u64::from(left.subsec_nanos() > 0)),
         Err(past) => -seconds(past.duration().as_secs()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    /// A `Date` of now tells that the origin made it just now, however long the upload before it took.
-    #[test]
-    fn the_time_that_a_request_took_to_be_sent_is_no_age_of_its_response() {
-        let mut exchange = Exchange::new(Arc::default());
-        exchange.request_time = exchange.response_time - Duration::from_secs(90);
-        let date = |age| httpdate::fmt_http_date(exchange.response_time - Duration::from_secs(age));
-        for (date, age, expected) in [
-            (date(0), None, None),
-            (date(0), Some("7"), Some("7")),
-            (date(30), None, Some("30")),
-            (date(30), Some("7"), Some("30")),
-        ] {
-            let mut response = ResponseHeader::build(200, None).unwrap();
-            response.insert_header(DATE, &date).unwrap();
-            if let Some(age) = age {
-                response.insert_header(AGE, age).unwrap();
-            }
-            keep_age(&mut response, &exchange).unwrap();
-            let told = response.headers.get(AGE).map(|age| age.to_str().unwrap());
-            assert_eq!(told, expected, "{date}, {age:?}");
-        }
     }
 }

@@ -9,6 +9,7 @@ mod freshness;
 mod hammer;
 mod odd;
 mod operation;
+mod passing_by;
 mod purging;
 mod requests;
 mod storing;
