@@ -49,7 +49,7 @@ pub struct Exchange<'a> {
 /// Why a response is not stored. The text goes into `Cache-Status` as `detail`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// An interim, partial or not-modified status, or `must-understand` with a status of unknown meaning.
+    /// An interim, partial, not-modified or upgrade-required status, or `must-understand` with a status of unknown meaning.
     Status,
     /// `no-store`
     NoStore,
@@ -159,8 +159,12 @@ pub fn decide(exchange: &Exchange<'_>, settings: &Settings) -> Result<Terms, Ref
 fn check_storable(exchange: &Exchange<'_>, directives: &Directives) -> Result<(), Refusal> {
     let status = exchange.status;
     let understood = is_understood(status);
-    let partial = matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-    if status.is_informational() || partial || (directives.must_understand && !understood) {
+    // The last is of one connection, and nothing without the `Upgrade` that is not stored.
+    let is_never_stored = matches!(
+        status,
+        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::UPGRADE_REQUIRED
+    );
+    if status.is_informational() || is_never_stored || (directives.must_understand && !understood) {
         return Err(Refusal::Status);
     }
     // `must-understand, no-store`: the no-store is for caches that do not know the status.

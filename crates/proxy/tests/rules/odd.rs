@@ -224,13 +224,17 @@ fn an_upgrade_that_is_offered_and_not_made_is_not_passed_on() {
 /// RFC 9110, 15.5.22: it has to say which.
 #[test]
 fn an_upgrade_that_is_required_is_passed_on() {
-    let stage = stage();
-    let fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
-    stage
-        .origin
-        .say("/x", &response("426 Upgrade Required", fields, "one"));
-    let got = get(&stage, "/x");
-    assert_eq!((got.status, got.field("upgrade")), (426, "websocket"));
+    for policy in ["no-store", "max-age=600"] {
+        let stage = stage();
+        let fields = format!("Cache-Control: {policy}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+        for _ in 0..2 {
+            stage
+                .origin
+                .say("/x", &response("426 Upgrade Required", &fields, "one"));
+            let got = get(&stage, "/x");
+            assert_eq!((got.status, got.field("upgrade")), (426, "websocket"), "{policy}");
+        }
+    }
 }
 
 #[test]

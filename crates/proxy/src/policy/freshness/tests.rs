@@ -95,6 +95,7 @@ fn statuses_are_stored_by_what_is_known_of_them() {
         (301, true, true, true),
         (302, false, true, true),
         (304, false, false, false),
+        (426, false, false, false),
         (308, true, true, true),
         (404, true, true, true),
         (410, true, true, true),
