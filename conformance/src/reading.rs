@@ -3,12 +3,13 @@
 use crate::hit::{Chunk, show_chunk};
 use crate::ops::{Store, show_hang};
 use crate::outcome::{Checked, broken};
-use crate::poll::{Hang, POLLS_MAX, Patience, Stepped};
+use crate::poll::{Hang, POLLS_MAX, Patience, Stepped, runtimes_turn};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// How long a thread may take to find out that there is nothing to read: who takes longer is not found out.
 const LOOKED_WITHIN: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// A read under way.
 pub(crate) struct Reading<'a> {
@@ -59,20 +60,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Nothing may be there yet, nor come: where there are threads, a first poll may only have asked one to look.
+    /// Nothing may be there yet, nor come: a first poll may only have asked somebody to look.
     pub(crate) async fn expect_to_wait(&mut self) -> Checked<()> {
-        self.expect_pending()?;
-        let deadline = match self.store.caller.patience {
-            Patience::Clock(limit) => Instant::now() + limit.min(LOOKED_WITHIN),
-            Patience::WhileWoken => return Ok(()),
-        };
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !self.read.woken(Patience::Clock(left)).await {
-                return Ok(());
-            }
-            self.expect_pending()?;
-        }
+        expect_all_to_wait(std::slice::from_mut(self)).await
     }
 
     /// The result, polled only when something woke the reader after `event`.
@@ -90,4 +80,33 @@ impl<'a> Reading<'a> {
             show_hang(Hang::Spins),
         )
     }
+}
+
+/// The same of several, at once. Afterwards each of them has come to where it waits.
+pub(crate) async fn expect_all_to_wait(readings: &mut [Reading<'_>]) -> Checked<()> {
+    readings.iter_mut().try_for_each(Reading::expect_pending)?;
+    let Some(patience) = readings.first().map(|reading| reading.store.caller.patience) else {
+        return Ok(());
+    };
+    let deadline = match patience {
+        Patience::Clock(limit) => Some(Instant::now() + limit.min(LOOKED_WITHIN)),
+        Patience::WhileWoken => None,
+    };
+    // Who wakes itself for as long as there is nothing does wait, in its way.
+    for _ in 0..POLLS_MAX {
+        match deadline {
+            Some(_) => tokio::time::sleep(LOOK_EVERY).await,
+            None => runtimes_turn().await,
+        }
+        let mut woken = readings
+            .iter_mut()
+            .filter(|reading| reading.read.is_woken())
+            .peekable();
+        let at_rest = woken.peek().is_none();
+        woken.try_for_each(Reading::expect_pending)?;
+        if deadline.map_or(at_rest, |deadline| Instant::now() >= deadline) {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -84,13 +84,20 @@ async fn run_together(
             .collect();
         let next = match able.get(turns_choice(&able, &mut turns)) {
             Some(next) => *next,
-            None => match without_hope(&running, record) {
-                Some(next) => next,
-                None => {
-                    wait(&running, store, record).await?;
+            None => {
+                // Who yielded is woken when the runtime comes round.
+                runtimes_turn().await;
+                if running.iter().any(|one| one.future.is_woken()) {
                     continue;
                 }
-            },
+                match without_hope(&running, record) {
+                    Some(next) => next,
+                    None => {
+                        wait(&running, store, record).await?;
+                        continue;
+                    }
+                }
+            }
         };
         if record.lock().now as usize >= POLLS_MAX {
             return broken("the clients come to an end", show_hang(Hang::Spins));
@@ -141,10 +148,7 @@ async fn wait(running: &[Running<'_>], store: &Store, record: &Record) -> Checke
         if woken { Poll::Ready(()) } else { Poll::Pending }
     });
     let in_time = match store.caller.patience {
-        Patience::WhileWoken => {
-            runtimes_turn().await;
-            running.iter().any(|one| one.future.is_woken())
-        }
+        Patience::WhileWoken => false,
         Patience::Clock(limit) => tokio::time::timeout(limit, woken).await.is_ok(),
     };
     if in_time {

@@ -271,9 +271,9 @@ pub(super) async fn live(cx: &Context) -> Checked<()> {
     let mut hit = store.follow(&writer).await?;
     hit.seek(100_000, Some(150_000))?;
     let mut reading = hit.reading();
-    reading.expect_pending()?;
+    reading.expect_to_wait().await?;
     writer.write(version.body.slice(..100_000), false).await?;
-    reading.expect_pending()?;
+    reading.expect_to_wait().await?;
     writer.write(version.body.slice(100_000..120_000), false).await?;
     let first = match reading.woken_by("a write into the range").await? {
         Ok(Some(chunk)) => chunk,

@@ -4,6 +4,7 @@ use crate::content::{Version, difference, key, meta};
 use crate::context::Context;
 use crate::hit::Hit;
 use crate::outcome::{Checked, broken, ensure};
+use crate::reading::{Reading, expect_all_to_wait};
 use crate::yielded::Yielded;
 use forebay_core::PurgeType;
 use std::task::Poll;
@@ -141,39 +142,50 @@ async fn many_small_chunks(cx: &Context) -> Checked<()> {
 }
 
 pub(super) async fn wake(cx: &Context) -> Checked<()> {
-    let store = cx.fresh().await?;
-    let version = Version::new(1, 1000);
     for event in ["a write", "eof", "eof with bytes", "finish", "a drop"] {
         for written in [0, 500] {
-            let mut writer = store.writer(&key("k"), &version).await?;
-            writer.write(version.body.slice(..written), false).await?;
-            let mut hits = [
-                store.follow(&writer).await?,
-                store.follow(&writer).await?,
-                store.follow(&writer).await?,
-            ];
-            for hit in &mut hits {
-                hit.read_at_least(written).await?;
-            }
-            let mut readings: Vec<_> = hits.iter_mut().map(Hit::reading).collect();
-            for reading in &mut readings {
-                reading.expect_pending()?;
-            }
-            // A task may go on elsewhere: the waker of the last poll counts.
-            readings[1].moves_elsewhere();
-            readings[1].expect_pending()?;
-            match event {
-                "a write" => writer.write("x", false).await?,
-                "eof" => writer.write("", true).await?,
-                "eof with bytes" => writer.write("x", true).await?,
-                "finish" => drop(writer.finish().await?),
-                _ => writer.abort(),
-            }
-            for reading in &mut readings {
-                // What it wakes to is the business of other rules.
-                drop(reading.woken_by(event).await?);
+            // An event may find followers where they wait, and on the way to there.
+            for at_rest in [true, false] {
+                wakes(cx, event, written, at_rest).await?;
             }
         }
+    }
+    Ok(())
+}
+
+async fn wakes(cx: &Context, event: &str, written: usize, at_rest: bool) -> Checked<()> {
+    let (store, version) = (cx.fresh().await?, Version::new(1, 1000));
+    let mut writer = store.writer(&key("k"), &version).await?;
+    writer.write(version.body.slice(..written), false).await?;
+    let mut hits = [
+        store.follow(&writer).await?,
+        store.follow(&writer).await?,
+        store.follow(&writer).await?,
+    ];
+    for hit in &mut hits {
+        hit.read_at_least(written).await?;
+    }
+    let mut readings: Vec<_> = hits.iter_mut().map(Hit::reading).collect();
+    // A task may go on elsewhere: the waker of the last poll counts.
+    if at_rest {
+        expect_all_to_wait(&mut readings).await?;
+        readings[1].moves_elsewhere();
+        readings[1].expect_to_wait().await?;
+    } else {
+        readings.iter_mut().try_for_each(Reading::expect_pending)?;
+        readings[1].moves_elsewhere();
+        readings[1].expect_pending()?;
+    }
+    match event {
+        "a write" => writer.write("x", false).await?,
+        "eof" => writer.write("", true).await?,
+        "eof with bytes" => writer.write("x", true).await?,
+        "finish" => drop(writer.finish().await?),
+        _ => writer.abort(),
+    }
+    for reading in &mut readings {
+        // What it wakes to is the business of other rules.
+        drop(reading.woken_by(event).await?);
     }
     Ok(())
 }
