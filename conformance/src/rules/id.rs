@@ -119,7 +119,7 @@ ids! {
     UpdateMeta = "UPDATE-META",
     /// On an absent key it is `Ok(false)`: nothing is created and nothing panics.
     UpdateAbsent = "UPDATE-ABSENT",
-    /// Racing with a purge it never resurrects the entry; racing with a new write it never puts the old meta on the new body, nor the reverse.
+    /// Racing with a purge it never resurrects the entry; racing with a new write it never brings back the body or the meta of the entry that was replaced. It names a key and not a generation: under way when a write ends, it may come after it, and is then an update of the new entry.
     UpdateRace = "UPDATE-RACE",
     /// Stored bytes, meta and overhead counted, never exceed the declared capacity after a `finish` returned, under any sequence.
     BoundCapacity = "BOUND-CAPACITY",

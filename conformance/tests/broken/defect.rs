@@ -110,6 +110,7 @@ catalogue! {
     UpdateLosesBody breaks "UPDATE-META",
     UpdateCreates breaks "UPDATE-ABSENT",
     UpdateResurrects breaks "UPDATE-RACE",
+    UpdateWritesBack breaks "UPDATE-RACE",
     CountsBodiesOnly breaks "BOUND-CAPACITY",
     Fifo breaks "BOUND-HOT",
     EvictionTruncates breaks "BOUND-READER",
@@ -118,7 +119,6 @@ catalogue! {
     LeaksDroppedBodies breaks "BOUND-LEAK",
     ExpiryOutlivesEntry breaks "MODEL-SEQUENCE",
     PurgeChecksThenActs breaks "MODEL-SCHEDULE",
-    UpdateWritesBack breaks "MODEL-SCHEDULE",
     MetaBeforeBody breaks "MODEL-SCHEDULE",
     GapAtFinish breaks "MODEL-SCHEDULE",
 }

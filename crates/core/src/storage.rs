@@ -195,7 +195,8 @@ pub trait Storage: Send + Sync + 'static {
     /// **Contract**
     /// - `UPDATE-META`: the next lookup has the new meta and the same body.
     /// - `UPDATE-ABSENT`: on an absent key it is `Ok(false)` and creates nothing.
-    /// - `UPDATE-RACE`: it never brings a purged entry back, and never joins one write's meta to another's body.
+    /// - `UPDATE-RACE`: it never brings a purged entry back, nor the meta or the body of a replaced one. Under way when a write
+    ///   ends, it may come after it, and is then an update of the new entry.
     /// - `READ-SURVIVES-UPDATE`: open handlers read on.
     ///
     /// **Errors**: the entry keeps its old meta, or is gone.
