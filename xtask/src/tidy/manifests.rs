@@ -75,9 +75,9 @@ fn untaken(workspace: &Table, members: &[Table]) -> Vec<String> {
         .and_then(|workspace| workspace.get("dependencies"))
         .and_then(Value::as_table);
     let is_taken = |dependency: &str| {
-        let specs = members.iter().flat_map(|member| {
+        let specs = members.iter().flat_map(of_all_targets).flat_map(|of| {
             ["dependencies", "dev-dependencies", "build-dependencies"]
-                .map(|table| member.get(table).and_then(|table| table.get(dependency)))
+                .map(|table| of.get(table).and_then(|table| table.get(dependency)))
         });
         specs
             .flatten()
@@ -85,6 +85,16 @@ fn untaken(workspace: &Table, members: &[Table]) -> Vec<String> {
     };
     let names = all.into_iter().flat_map(Table::keys);
     names.filter(|name| !is_taken(name)).cloned().collect()
+}
+
+/// Where a manifest has tables of dependencies: itself, and what it has for some targets alone.
+fn of_all_targets(manifest: &Table) -> impl Iterator<Item = &Table> {
+    let targets = manifest.get("target").and_then(Value::as_table);
+    let of_some = targets
+        .into_iter()
+        .flat_map(Table::values)
+        .filter_map(Value::as_table);
+    std::iter::once(manifest).chain(of_some)
 }
 
 fn crate_manifest(path: &str, manifest: &Table, found: &mut Vec<String>) {
@@ -151,12 +161,13 @@ mod tests {
 
     #[test]
     fn a_dependency_is_taken_by_a_member_that_has_it_from_the_workspace() {
-        let workspace = "[workspace.dependencies]\na = \"1\"\nb = \"1\"\nc = \"1\"\nd = \"1\""
+        let workspace = "[workspace.dependencies]\na = \"1\"\nb = \"1\"\nc = \"1\"\nd = \"1\"\ne = \"1\""
             .parse()
             .unwrap();
         let members = [
             "[dependencies]\na.workspace = true\nd = { path = \"../d\" }",
             "[dev-dependencies]\nb = { workspace = true, features = [\"e\"] }",
+            "[target.'cfg(unix)'.dependencies]\ne.workspace = true",
         ];
         let members = members.map(|member| member.parse().unwrap());
         assert_eq!(untaken(&workspace, &members), ["c", "d"]);
