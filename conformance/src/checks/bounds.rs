@@ -2,9 +2,9 @@
 
 use crate::content::{Version, body, key, meta};
 use crate::context::{Context, Opened};
-use crate::ops::harness;
+use crate::ops::{harness, must};
 use crate::outcome::{Checked, Stop, broken, ensure};
-use forebay_core::{CacheMeta, ResponseHead};
+use forebay_core::{CacheMeta, ErrorKind, ResponseHead};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -168,6 +168,7 @@ async fn metas_count_too(cx: &Context) -> Checked<()> {
 }
 
 pub(super) async fn hot(cx: &Context) -> Checked<()> {
+    const COLD: u32 = 200;
     let (store, capacity) = cx.fresh_small().await?;
     let (hot, version) = (key("hot"), Version::new(1, 1000));
     store.put(&hot, &version).await?;
@@ -175,10 +176,14 @@ pub(super) async fn hot(cx: &Context) -> Checked<()> {
         store.hit(&hot).await?.read_to_end().await?;
     }
     let size = (capacity / 100).min(BODY_BYTES_MAX) as usize;
-    for number in 0..200 {
-        // Not to admit what comes once is one way to keep what is read often.
+    let mut refused = 0;
+    for number in 0..COLD {
         let (cold, body) = (key(&format!("cold {number}")), Version::new(number, size));
-        drop(store.try_put(&cold, &body).await?);
+        match store.try_put(&cold, &body).await? {
+            // Not to admit what comes once is one way to keep what is read often.
+            Err(error) if ErrorKind::of(&error) == Some(ErrorKind::Refused) => refused += 1,
+            answer => drop(must("a write that fits", answer)?),
+        }
         if number % 5 == 0 {
             match store.lookup(&hot).await? {
                 Some(mut hit) => drop(hit.read_to_end().await?),
@@ -190,6 +195,9 @@ pub(super) async fn hot(cx: &Context) -> Checked<()> {
                 }
             }
         }
+    }
+    if refused > COLD / 2 {
+        cx.note(&format!("{refused} of {COLD} cold entries were refused"));
     }
     store.expect(&hot, &version).await
 }

@@ -113,6 +113,7 @@ catalogue! {
     UpdateWritesBack breaks "UPDATE-RACE",
     CountsBodiesOnly breaks "BOUND-CAPACITY",
     Fifo breaks "BOUND-HOT",
+    FreezesWhenFull breaks "BOUND-HOT",
     EvictionTruncates breaks "BOUND-READER",
     TrustsContentLength breaks "BOUND-NO-PREALLOC",
     ForgetsDroppedWrites breaks "BOUND-LEAK",

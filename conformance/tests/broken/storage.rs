@@ -66,7 +66,7 @@ impl State {
         self.clock
     }
 
-    fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.entries.values().map(Entry::weight).sum()
     }
 

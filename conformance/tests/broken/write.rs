@@ -51,6 +51,10 @@ impl Write {
                 _ => Err(ErrorKind::Refused.error("an entry that is larger than the capacity")),
             };
         }
+        let full = |capacity| state.weight() + weight > capacity;
+        if self.defect == Defect::FreezesWhenFull && self.capacity_bytes.is_some_and(full) {
+            return Err(ErrorKind::StorageFailed.error("no room"));
+        }
         if let Some(old) = state.entries.get(&live.key) {
             match self.defect {
                 Defect::KeepsOldTail => {

@@ -2,7 +2,7 @@
 
 use crate::around::{Around, Way};
 use forebay_conformance::reference::ReferenceStorage;
-use forebay_conformance::{Capabilities, Harness, Opened, Site, async_trait};
+use forebay_conformance::{Capabilities, Harness, Opened, Options, Site, async_trait, judge};
 use forebay_core::{CacheKey, CacheMeta, ErrorKind, MissHandler, Result, SpanHandle, Storage};
 use std::sync::Arc;
 
@@ -50,4 +50,11 @@ impl Way for RefusesColdOnes {
 #[test]
 fn a_scan_that_is_refused_does_not_evict_what_is_read_often() {
     crate::expect_kept(Picky, &["BOUND-HOT"]);
+}
+
+/// That it survives says less where there was no scan to speak of.
+#[test]
+fn a_scan_that_is_refused_is_noted() {
+    let report = judge(Picky, Options::default(), |rule| rule.id == "BOUND-HOT");
+    assert_eq!(report.verdicts[0].notes, ["200 of 200 cold entries were refused"]);
 }
