@@ -61,6 +61,11 @@ impl Log {
         self.begin(text);
     }
 
+    /// The check goes on, with nothing that is worth a step.
+    pub(crate) fn goes_on(&self) {
+        self.inner().progress += 1;
+    }
+
     /// The next name of a kind: h1, h2, …
     pub(crate) fn name(&self, kind: &'static str) -> String {
         let mut inner = self.inner();

@@ -32,18 +32,28 @@ pub(super) async fn reopen(cx: &Context, site: Site) -> Checked<Opened> {
 
 /// What a kill would leave, opened.
 async fn after_a_kill(cx: &Context, running: &Opened) -> Checked<Opened> {
-    cx.log
-        .note("the process is killed; the storage is opened again".to_owned());
+    let step = cx
+        .log
+        .begin("the process is killed; the storage is opened again".to_owned());
     // Threads of the storage may be at work, and a kill leaves what was there at one moment.
-    let deadline = Instant::now() + cx.options.hang_after / 2;
+    let patience = cx.options.hang_after / 2;
+    let deadline = Instant::now() + patience;
+    let mut tries = 0;
     loop {
+        tries += 1;
         let copy = running.site.copy_running();
         if let Some(copy) = copy.map_err(|e| harness("a copy of the directory", e))? {
+            if tries > 1 {
+                cx.log.end(step, &format!("copied at try {tries}"));
+            }
             return reopen(cx, copy).await;
         }
+        cx.log.goes_on();
         if Instant::now() >= deadline {
-            let reason = "a copy of the directory: whenever it was copied, something in it changed meanwhile";
-            return Err(Stop::Harness(reason.to_owned()));
+            return Err(Stop::Harness(format!(
+                "the directory changed during each of {tries} copies in {patience:?}, with no call under way. What a kill \
+                 leaves is of one moment: the check needs one at which the storage's threads let the directory be"
+            )));
         }
         sleep(COPY_AGAIN_AFTER).await;
     }
