@@ -1,6 +1,7 @@
 //! Calls that are dropped after their n-th poll, for every n until they complete.
 
-use super::gauges::{gauges_at_rest, gauges_return_to};
+use super::gauges::{gauges_at_rest, gauges_return_to_the_same_entries};
+use super::lookup::put_others;
 use crate::Capability;
 use crate::content::{Version, difference, key, meta, number_of};
 use crate::context::Context;
@@ -20,6 +21,7 @@ pub(super) async fn lookup(cx: &Context) -> Checked<()> {
         let (k, version) = (key("k"), Version::new(1, size));
         let store = cx.fresh().await?;
         store.put(&k, &version).await?;
+        put_others(&store).await?;
         drop(store.hit(&k).await?);
         let before = gauges_at_rest(cx, &store).await;
         for polls_max in 0..POLLS_TRIED_MAX {
@@ -34,7 +36,7 @@ pub(super) async fn lookup(cx: &Context) -> Checked<()> {
                 break;
             }
         }
-        gauges_return_to(cx, &store, &before).await?;
+        gauges_return_to_the_same_entries(cx, &store, &before).await?;
         let purged = store.invalidate(&k).await?;
         ensure(purged, "the entry can be purged", "purge is false")?;
         store.expect_absent(&k).await?;

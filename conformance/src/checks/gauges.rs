@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 /// How long threads of the backend may take to see that something is gone.
 const SETTLES_WITHIN: Duration = Duration::from_secs(3);
-/// Who reads the same after that long is at rest.
+/// Who reads the same so often, with so much time between, is at rest.
+const READINGS: u32 = 3;
 const REST: Duration = Duration::from_millis(50);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
@@ -26,6 +27,17 @@ pub(super) async fn gauges_return_to(cx: &Context, store: &Opened, before: &Gaug
     returns_to(cx, before, || cx.gauges(store), gauges_grown).await
 }
 
+/// The same where nothing is written nor evicted, so that there are as many entries as before.
+pub(super) async fn gauges_return_to_the_same_entries(
+    cx: &Context,
+    store: &Opened,
+    before: &Gauges,
+) -> Checked<()> {
+    let changed =
+        |before: &Gauges, after: &Gauges| gauges_grown(before, after) || after.entries != before.entries;
+    returns_to(cx, before, || cx.gauges(store), changed).await
+}
+
 pub(super) fn gauges_grown(before: &Gauges, after: &Gauges) -> bool {
     let more = |of: fn(&Gauges) -> Option<u64>| of(after) > of(before);
     more(|g| g.live_writes)
@@ -37,20 +49,18 @@ pub(super) fn gauges_grown(before: &Gauges, after: &Gauges) -> bool {
 
 /// What `read` reads when nothing changes any more: at once where the backend has no threads.
 pub(super) async fn at_rest<T: PartialEq>(cx: &Context, read: impl Fn() -> T) -> T {
-    let mut last = read();
+    let (mut last, mut equal) = (read(), 1);
     let deadline = deadline(cx);
-    while Instant::now() < deadline {
+    while equal < READINGS && Instant::now() < deadline {
         sleep(REST).await;
         let now = read();
-        if now == last {
-            break;
-        }
+        equal = if now == last { equal + 1 } else { 1 };
         last = now;
     }
     last
 }
 
-/// Nothing has grown, or has in a while not any more.
+/// Nothing has grown, as `grown` has it, or in a while not any more.
 pub(super) async fn returns_to<T: std::fmt::Debug>(
     cx: &Context,
     before: &T,
@@ -64,7 +74,7 @@ pub(super) async fn returns_to<T: std::fmt::Debug>(
             return Ok(());
         }
         if Instant::now() >= deadline {
-            return broken(format!("no more than before: {before:?}"), format!("{after:?}"));
+            return broken(format!("as before: {before:?}"), format!("{after:?}"));
         }
         sleep(LOOK_EVERY).await;
     }

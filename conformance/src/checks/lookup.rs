@@ -1,8 +1,9 @@
 //! Lookup: what is found, and that finding changes nothing.
 
-use super::gauges::{gauges_at_rest, gauges_return_to};
+use super::gauges::{gauges_at_rest, gauges_return_to_the_same_entries};
 use crate::content::{SIZES, Version, body, key, meta, stale_meta, variant};
 use crate::context::Context;
+use crate::ops::Store;
 use crate::outcome::{Checked, ensure};
 use bytes::Bytes;
 use forebay_core::{CacheKey, CacheMeta, ResponseHead};
@@ -158,10 +159,21 @@ pub(super) async fn stale(cx: &Context) -> Checked<()> {
     store.expect(&key("k"), &never_fresh).await
 }
 
+/// Entries that nobody asks for, and that have to stay.
+pub(super) async fn put_others(store: &Store) -> Checked<()> {
+    for number in 0..5 {
+        store
+            .put(&key(&format!("other {number}")), &Version::new(number, 1000))
+            .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn unused(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
     let (key, version) = (key("k"), Version::new(1, 200_000));
     store.put(&key, &version).await?;
+    put_others(&store).await?;
     drop(store.hit(&key).await?);
     let before = gauges_at_rest(cx, &store).await;
     let mut weights = Vec::new();
@@ -172,7 +184,7 @@ pub(super) async fn unused(cx: &Context) -> Checked<()> {
     let mut half_read = store.hit(&key).await?;
     half_read.read().await?;
     drop(half_read);
-    gauges_return_to(cx, &store, &before).await?;
+    gauges_return_to_the_same_entries(cx, &store, &before).await?;
     weights.dedup();
     ensure(
         weights.len() == 1,

@@ -25,6 +25,7 @@ catalogue! {
     HidesStale breaks "LOOKUP-STALE",
     WeightCountsLookups breaks "LOOKUP-UNUSED",
     ForgetsHandlers breaks "LOOKUP-UNUSED",
+    UncountsWhatIsFound breaks "LOOKUP-UNUSED",
     SharedCursor breaks "LOOKUP-CONCURRENT",
     MissNeverEnds breaks "LOOKUP-MISS",
     DroppedLookupEvicts breaks "LOOKUP-CANCEL",

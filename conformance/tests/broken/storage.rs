@@ -125,9 +125,14 @@ impl BrokenStorage {
 
     pub(crate) fn gauges(&self) -> Gauges {
         let state = lock(&self.state);
+        let uncounted = match self.defect {
+            Defect::UncountsWhatIsFound => state.lookups,
+            _ => 0,
+        };
+        let entries = (state.entries.len() + state.purged.len()).saturating_sub(uncounted);
         Gauges {
             stored_bytes: Some(state.weight() as u64),
-            entries: Some((state.entries.len() + state.purged.len()) as u64),
+            entries: Some(entries as u64),
             live_writes: Some(state.live.len() as u64),
             live_bytes: Some(state.live.values().map(|live| live.body.len() as u64).sum()),
             open_handlers: Some(Arc::strong_count(&self.handlers) as u64 - 1),
