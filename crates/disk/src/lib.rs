@@ -1,6 +1,6 @@
 //! A disk storage for HTTP caches: two rings of log segments.
 //!
-//! Small entries are records in append-only logs; large bodies lie in files beside the log that names them. The log is
+//! Small entries are records in append-only logs; large bodies lie in files of their own, which the log names. The log is
 //! the commit: what it says, in order, is what is stored. One thread per store writes it, but for short changes of what is
 //! stored, which their callers append. Where room is needed a segment goes as a whole. What is new is on probation, in a
 //! tenth of the capacity; what is read there, or comes back soon after, moves to the main ring (S3-FIFO). `FORMAT.md` in

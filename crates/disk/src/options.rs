@@ -98,7 +98,8 @@ impl DiskOptions {
         }
     }
 
-    /// How many bytes the store may occupy, overhead included; 1 GiB by default, 1 MiB at least.
+    /// How many bytes the store may occupy, overhead included; 1 GiB by default, 1 MiB at least. A store has a file open for each
+    /// of its segments: there are up to 256, or two for each GiB of a capacity above 128 GiB.
     pub fn capacity_bytes(mut self, capacity_bytes: u64) -> Self {
         self.capacity_bytes = capacity_bytes;
         self

@@ -126,10 +126,10 @@ impl Writer {
         let snapshot = Arc::new(self.snapshot());
         let (tell, done) = mpsc::channel();
         let (store, what) = (self.store.clone(), snapshot.clone());
-        let job = Box::new(move || {
+        let job = move || {
             let _ = tell.send(what.make_durable(&store)); // to a writer that has ended nothing is to be told
             store.queue.add(Op::Due);
-        });
+        };
         match self.store.pool.submit(job) {
             Ok(()) => self.syncing = Some(Syncing { snapshot, done }),
             Err(_) => self.synced(snapshot.make_durable(&self.store), &snapshot), // no thread to be had
@@ -208,7 +208,7 @@ impl Writer {
                 self.unsynced.logs.extend(snapshot.active.iter().flatten());
                 self.retain_unsynced();
                 self.unsynced.since = Instant::now().checked_add(AGAIN_AFTER);
-                self.files_are_gone = error.kind() == io::ErrorKind::NotFound;
+                self.files_are_gone |= error.kind() == io::ErrorKind::NotFound;
                 self.sync_failed(&error);
             }
         }
