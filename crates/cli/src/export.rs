@@ -1,8 +1,7 @@
 //! `forebay export`: a line of JSON for each entry.
 
-use crate::{Failure, Outcome, in_words};
-use forebay_core::CacheMeta;
-use forebay_disk::survey::{Entry, Survey};
+use crate::{Failure, Outcome, in_words, key};
+use forebay_disk::survey::{Description, Entry, Survey};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,8 +12,8 @@ pub(crate) fn run(dir: PathBuf, out: &mut dyn Write) -> Result<Outcome, Failure>
     for segment in survey.segments() {
         for entry in &segment.entries {
             let mut line = of_record(entry);
-            match survey.meta(entry) {
-                Ok(Some(meta)) => of_meta(&meta, &mut line),
+            match survey.describe(entry) {
+                Ok(Some(description)) => of_label(&description, &mut line),
                 Ok(None) => continue, // evicted meanwhile
                 Err(error) => drop(line.insert("damaged".to_owned(), json!(in_words(&error)))),
             }
@@ -39,14 +38,19 @@ fn of_record(entry: &Entry) -> Map<String, Value> {
         .collect()
 }
 
-fn of_meta(meta: &CacheMeta, line: &mut Map<String, Value>) {
+fn of_label(description: &Description, line: &mut Map<String, Value>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let known = |bytes: &[u8]| (!bytes.is_empty()).then(|| text(bytes));
+    let meta = &description.meta;
     let headers: Vec<_> = meta
         .head()
         .headers()
         .map(|(name, value)| [text(name), text(value)])
         .collect();
     for (name, value) in [
+        ("url", json!(key::url_of(&description.primary))),
+        ("namespace", json!(known(&description.namespace))),
+        ("primary", json!(known(&description.primary))),
         ("created_unix_ms", json!(unix_ms(meta.created()))),
         ("updated_unix_ms", json!(unix_ms(meta.updated()))),
         ("fresh_until_unix_ms", json!(unix_ms(meta.fresh_until()))),

@@ -103,8 +103,8 @@ impl Sum {
                 }
             };
             self.sizes.entry(class).or_default().add(body_bytes);
-            let meta = match survey.meta(entry) {
-                Ok(Some(meta)) => meta,
+            let meta = match survey.describe(entry) {
+                Ok(Some(description)) => description.meta,
                 Ok(None) => continue, // evicted meanwhile
                 Err(_) => {
                     self.damaged += 1;

@@ -1,17 +1,21 @@
-//! Keys as people write them.
+//! Keys as people write them, and as they read them.
 
 use forebay_core::{CacheHashKey, CacheKey, HashBinary};
 
-/// The hashes that a text can stand for: a hash in hex, else the primary key that it is, else that of the URL that it is.
-pub(crate) fn hashes(text: &str) -> Vec<HashBinary> {
+/// A key that was given in hex, which is a hash already.
+pub(crate) fn as_hash(text: &str) -> Option<HashBinary> {
     let mut hash = HashBinary::default();
-    if hex::decode_to_slice(text, &mut hash).is_ok() {
-        return vec![hash];
-    }
-    let primary = |key: &str| CacheKey::new("", key, "").primary_bin();
-    std::iter::once(primary(text))
-        .chain(proxy_key(text).map(|key| primary(&key)))
-        .collect()
+    hex::decode_to_slice(text, &mut hash).is_ok().then_some(hash)
+}
+
+/// The primary keys that a text can stand for: the one that it is, and that of the URL that it is.
+pub(crate) fn primaries(text: &str) -> Vec<String> {
+    std::iter::once(text.to_owned()).chain(proxy_key(text)).collect()
+}
+
+/// The hash of a primary key without namespace or variance.
+pub(crate) fn hash_of(primary: &str) -> HashBinary {
+    CacheKey::new("", primary, "").primary_bin()
 }
 
 /// The primary key that forebay-proxy gives to a URL: scheme, host and path, each on a line.
@@ -27,14 +31,23 @@ fn proxy_key(url: &str) -> Option<String> {
     Some(format!("http\n{host}\n{path}"))
 }
 
+/// The URL that a primary key of forebay-proxy's is of.
+pub(crate) fn url_of(primary: &[u8]) -> Option<String> {
+    let mut lines = std::str::from_utf8(primary).ok()?.split('\n');
+    let (scheme, host, path) = (lines.next()?, lines.next()?, lines.next()?);
+    (scheme == "http" && lines.next().is_none()).then(|| format!("{scheme}://{host}{path}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_key_is_a_hash_or_a_text_or_a_url() {
-        assert_eq!(hashes("ac10f2aef117729f8dad056b3059eb7e"), hashes("aa"));
-        assert_eq!(hashes("ac10").len(), 1);
+        let hash = as_hash("ac10f2aef117729f8dad056b3059eb7e").expect("32 hex digits");
+        assert_eq!(hash, hash_of("aa"));
+        assert_eq!(as_hash("ac10"), None);
+        assert_eq!(primaries("ac10"), ["ac10"]);
         for (url, key) in [
             ("http://Example.org:80/a?b", "http\nexample.org\n/a?b"),
             ("http://example.org", "http\nexample.org\n/"),
@@ -43,7 +56,23 @@ mod tests {
             ("http://example.org:8080/a", "http\nexample.org:8080\n/a"),
             ("http://me:secret@example.org/a@b", "http\nexample.org\n/a@b"),
         ] {
-            assert_eq!(hashes(url)[1..], hashes(key)[..]);
+            assert_eq!(primaries(url), [url, key]);
         }
+    }
+
+    #[test]
+    fn a_key_of_the_proxy_reads_as_its_url() {
+        let url = "http://example.org:8080/a?b";
+        assert_eq!(url_of(primaries(url)[1].as_bytes()).as_deref(), Some(url));
+        for other in [
+            "",
+            "aa",
+            "http\nexample.org",
+            "http\nexample.org\n/a\n",
+            "GET\nexample.org\n/a",
+        ] {
+            assert_eq!(url_of(other.as_bytes()), None, "{other:?}");
+        }
+        assert_eq!(url_of(b"http\nexample.org\n/\xff"), None);
     }
 }

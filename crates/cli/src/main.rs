@@ -42,24 +42,27 @@ enum Command {
         /// The directory of the store
         dir: PathBuf,
     },
-    /// Remove one entry of a store that no process has open
+    /// Remove entries of a store that no process has open
     ///
     /// Beside a running proxy, ask the proxy: curl -X PURGE http://HOST/PATH. Exit code 1 if there is no such entry.
     #[command(
         after_help = "Examples:\n  forebay purge /var/cache/forebay http://example.org/logo.png\n  \
+                            forebay purge /var/cache/forebay --prefix http://example.org/images/\n  \
                             forebay purge /var/cache/forebay ac10f2aef117729f8dad056b3059eb7e"
     )]
     Purge {
         /// The directory of the store
         dir: PathBuf,
         /// What to remove: a key of 32 hex digits, as `export` prints it; a URL that forebay-proxy has served; or the
-        /// primary key of an entry, as text. Of a response that varies, a URL or a text names the entry that leads to the
-        /// variants; without it none of them is found
+        /// primary key of an entry, as text. A URL or a text stands for all variants of a response
         key: String,
+        /// Remove every entry of which the URL or the primary key begins with KEY, as `export` prints them
+        #[arg(long)]
+        prefix: bool,
     },
     /// Print a line of JSON for each entry: key, sizes, times, response head
     #[command(
-        after_help = "Example:\n  forebay export /var/cache/forebay | jq -r 'select(.body_bytes > 1e6) | .key'"
+        after_help = "Example:\n  forebay export /var/cache/forebay | jq -r 'select(.body_bytes > 1e6) | .url'"
     )]
     Export {
         /// The directory of the store
@@ -118,7 +121,7 @@ fn run(command: Command, out: &mut dyn Write) -> Result<Outcome, Failure> {
     match command {
         Command::Inspect { dir } => inspect::run(dir, out),
         Command::Verify { dir } => verify::run(dir, out),
-        Command::Purge { dir, key } => purge::run(dir, &key, out),
+        Command::Purge { dir, key, prefix } => purge::run(dir, &key, prefix, out),
         Command::Export { dir } => export::run(dir, out),
     }
 }

@@ -42,6 +42,10 @@ fn open(dir: &Path, capacity_bytes: u64) -> DiskStorage {
 }
 
 fn put(store: &DiskStorage, name: &str, len: usize) {
+    put_key(store, &CacheKey::new("", name, ""), len);
+}
+
+fn put_key(store: &DiskStorage, key: &CacheKey, len: usize) {
     let now = SystemTime::now();
     let head = ResponseHead::builder(200)
         .header("ETag", "x")
@@ -49,9 +53,8 @@ fn put(store: &DiskStorage, name: &str, len: usize) {
         .header("Set-Cookie", "b");
     let meta = CacheMeta::new(now + Duration::from_secs(60), now, 10, 20, head.build().unwrap());
     block_on(async {
-        let key = CacheKey::new("", name, "");
         let mut miss = store
-            .get_miss_handler(&key, &meta, &SpanHandle::none())
+            .get_miss_handler(key, &meta, &SpanHandle::none())
             .await
             .unwrap();
         miss.write_body(Bytes::from(vec![7; len]), true).await.unwrap();
@@ -104,7 +107,7 @@ fn inspect_counts_what_is_stored_and_what_is_dead() {
         "{text}"
     );
     for row in [
-        "format version 3",
+        "format version 4",
         "80000000 probation        6        3",
         "under a minute          3",
         "up to 2.0 KiB           1",
@@ -125,6 +128,16 @@ fn export_prints_a_line_of_json_for_each_entry() {
     assert_eq!(lines.len(), 3);
     let large = lines.iter().find(|line| line["body_bytes"] == 900_000).unwrap();
     assert_eq!(large["key"], CacheKey::new("", "large", "").combined());
+    assert_eq!(
+        (&large["primary"], &large["url"], &large["namespace"]),
+        (
+            &"large".into(),
+            &serde_json::Value::Null,
+            &serde_json::Value::Null
+        )
+    );
+    let of_proxy = lines.iter().find(|line| line["body_bytes"] == 5).unwrap();
+    assert_eq!(of_proxy["url"], "http://example.org/a");
     assert_eq!(
         (&large["status"], &large["body_in_file"]),
         (&200.into(), &true.into())
@@ -242,6 +255,31 @@ fn purge_removes_one_entry_by_text_hash_or_url() {
         assert!(code == 0 && text.contains("purged"), "{key}: {code} {text}");
         let (code, text) = run("purge", dir.path(), &[key]);
         assert!(code == 1 && text.contains("no entry"), "{key}: {code} {text}");
+    }
+    assert_eq!(open(dir.path(), CAPACITY).stats().entries, 0);
+}
+
+#[test]
+fn purge_removes_all_variants_of_a_text_and_all_that_begins_with_a_prefix() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY);
+    for path in ["/img/a", "/img/b", "/im", "/"] {
+        put(&store, &format!("http\nexample.org\n{path}"), 5);
+    }
+    put(&store, "img/a", 5);
+    let mut varies = CacheKey::new("", "http\nexample.org\n/img/a", "");
+    varies.set_variance_key([7; 16]);
+    put_key(&store, &varies, 900_000);
+    store.close();
+    for (args, says) in [
+        (&["--prefix", "http://example.org/img/x"][..], "there is no entry"),
+        (&["http://example.org/img/a"], "2 entries"),
+        (&["--prefix", "http://example.org/im"], "2 entries"),
+        (&["--prefix", "img"], "1 entry"),
+        (&["--prefix", ""], "1 entry"),
+    ] {
+        let (code, text) = run("purge", dir.path(), args);
+        assert!(text.contains(says), "{args:?}: {code} {text}");
     }
     assert_eq!(open(dir.path(), CAPACITY).stats().entries, 0);
 }

@@ -1,5 +1,6 @@
 //! Writing the body of one new entry.
 
+use crate::format::label::Label;
 use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX, body};
 use crate::io::is_full;
 use crate::pool::Owned;
@@ -29,7 +30,7 @@ const RESERVE_BYTES: u64 = 16 << 20;
 const TAIL_BYTES: u64 = 512 << 10;
 /// The largest piece that is taken in at once, so that a huge buffer is not held as a whole.
 const PIECE_BYTES: usize = 1 << 20;
-/// What a write costs beside its body and its meta.
+/// What a write costs beside its body and its label.
 const WRITE_OVERHEAD_BYTES: u64 = 2 << 10;
 
 /// Writes one entry.
@@ -37,7 +38,7 @@ pub(crate) struct DiskMiss {
     store: Arc<Store>,
     /// Its body holds, among the rest, all that is not in the file yet.
     guard: LiveGuard<Spilled>,
-    meta: Bytes,
+    label: Label,
     state: State,
     /// To remove a file may wait for the disk, which none of its callers does for a write that is given up. After the guard, so
     /// that it is closed there too.
@@ -75,7 +76,7 @@ impl Drop for Held {
 }
 
 impl DiskMiss {
-    pub(crate) fn new(store: &Arc<Store>, guard: LiveGuard<Spilled>, meta: Bytes) -> Self {
+    pub(crate) fn new(store: &Arc<Store>, guard: LiveGuard<Spilled>, label: Label) -> Self {
         let held = Held {
             store: store.clone(),
             bytes: 0,
@@ -83,7 +84,7 @@ impl DiskMiss {
         let mut miss = DiskMiss {
             store: store.clone(),
             guard,
-            meta,
+            label,
             state: State::Open,
             spill: None,
             lost: None,
@@ -171,7 +172,7 @@ impl DiskMiss {
     }
 
     fn count_held(&mut self) {
-        let held = self.guard.body().held_bytes() + self.meta.len() as u64 + WRITE_OVERHEAD_BYTES;
+        let held = self.guard.body().held_bytes() + self.label.lens().all() as u64 + WRITE_OVERHEAD_BYTES;
         self.held.set(held);
     }
 
@@ -356,14 +357,14 @@ impl HandleMiss for DiskMiss {
         let DiskMiss {
             store,
             guard,
-            meta,
+            label,
             held,
             ..
         } = *self;
         let submitted = store.submit(|reply| {
             Op::Commit(Box::new(Commit {
                 guard,
-                meta,
+                label,
                 body,
                 body_len,
                 reply,

@@ -1,7 +1,8 @@
 //! Reading and checking what is stored.
 
+use crate::format::label::Label;
 use crate::format::record::{ALIGN, Header, Kind};
-use crate::format::{BLOCK_BYTES, StoreId, blocks_match, body, checksum};
+use crate::format::{BLOCK_BYTES, StoreId, blocks_match, body};
 use crate::index::Slot;
 use crate::io::{File, Io, OpenMode, read_full, read_full_nowait, thread_waits};
 use crate::segment::Segment;
@@ -40,7 +41,7 @@ impl From<io::Error> for Failure {
 pub(crate) struct Stored {
     pub(crate) header: Header,
     pub(crate) table: Vec<u64>,
-    pub(crate) meta: Bytes,
+    pub(crate) label: Label,
     pub(crate) inline_body: Bytes,
 }
 
@@ -53,8 +54,8 @@ impl Stored {
     pub(crate) fn parse(bytes: &Bytes, id: StoreId, key: &HashBinary, slot: Slot) -> Result<Stored, Failure> {
         let stored = Stored::split(bytes, id, key, slot)?;
         let seed = id.generation_seed(stored.header.generation);
-        if checksum(&stored.meta, seed) != stored.header.meta_checksum {
-            return Err(Failure::Damaged("its meta is damaged"));
+        if stored.label.checksum(seed) != stored.header.label_checksum {
+            return Err(Failure::Damaged("its key text or its meta is damaged"));
         }
         if !stored.body_in_file() && !blocks_match(&stored.inline_body, &stored.table, 0, seed) {
             return Err(Failure::Damaged("its body is damaged"));
@@ -73,7 +74,7 @@ impl Stored {
         {
             return Err(Failure::Damaged("its record is another's"));
         }
-        let meta = bytes.slice(header.meta_at()..header.body_at());
+        let label = Label::of(bytes.slice(header.label_at()..header.body_at()), header.label);
         let inline_body = match header.kind {
             Kind::Entry => bytes.slice(header.body_at()..header.body_at() + header.body_len as usize),
             _ => Bytes::new(),
@@ -81,7 +82,7 @@ impl Stored {
         Ok(Stored {
             header,
             table,
-            meta,
+            label,
             inline_body,
         })
     }

@@ -1,6 +1,7 @@
 //! The store as a [`Storage`].
 
 use crate::follow::LiveHit;
+use crate::format::label::Label;
 use crate::hit::{Body, StoredHit};
 use crate::index::Slot;
 use crate::miss::DiskMiss;
@@ -149,15 +150,16 @@ impl Storage for DiskStorage {
         meta: &CacheMeta,
         _: &SpanHandle,
     ) -> Result<MissHandler> {
-        let (store, key) = (self.store(), key.combined_bin());
-        store.check_begin(&key, meta)?;
+        let (store, hash) = (self.store(), key.combined_bin());
+        store.check_begin(&hash, meta)?;
         let encoded = meta.encode().inspect_err(|_| store.counters.refused.add(1))?;
+        let label = Label::new(key, &encoded);
         let mut meta = meta.clone();
         meta.clear_extensions(); // followers get what later hits get
         let guard = store
             .live
-            .begin(key, store.new_generation(), meta, Spilled::new());
-        Ok(Box::new(DiskMiss::new(store, guard, encoded.into())))
+            .begin(hash, store.new_generation(), meta, Spilled::new());
+        Ok(Box::new(DiskMiss::new(store, guard, label)))
     }
 
     async fn purge(&self, key: &CompactCacheKey, purge_type: PurgeType, trace: &SpanHandle) -> Result<bool> {
@@ -242,7 +244,7 @@ fn open_entry(
         return Ok(None);
     };
     let meta =
-        CacheMeta::decode(stored.meta.clone()).map_err(|_| Failure::Damaged("its meta cannot be read"))?;
+        CacheMeta::decode(stored.label.meta()).map_err(|_| Failure::Damaged("its meta cannot be read"))?;
     let weight = stored.header.weight_bytes();
     let body = match stored.body_in_file() {
         false => Body::Inline(stored.inline_body),

@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod fixed;
 pub(crate) mod footer;
+pub(crate) mod label;
 pub(crate) mod record;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ mod tests;
 use twox_hash::XxHash3_64;
 
 /// The version of the format that this code reads and writes.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 /// Bodies are checked in blocks of this size, so that a range costs the blocks that it touches.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 /// Larger bodies lie in files of their own.
@@ -27,7 +28,7 @@ impl StoreId {
         checksum(&segment.to_le_bytes(), self.0)
     }
 
-    /// The seed of the meta and body of one generation, wherever they lie.
+    /// The seed of the label and body of one generation, wherever they lie.
     pub(crate) fn generation_seed(self, generation: u64) -> u64 {
         checksum(&generation.to_le_bytes(), self.0)
     }
@@ -49,6 +50,11 @@ pub(crate) fn blocks_match(bytes: &[u8], table: &[u64], first: usize, seed: u64)
         .chunks(BLOCK_BYTES)
         .enumerate()
         .all(|(i, block)| table.get(first + i) == Some(&checksum(block, seed)))
+}
+
+/// The little-endian integer at `at`, of bytes whose length was checked.
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
 /// The little-endian integer at `at`, of bytes whose length was checked.

@@ -1,6 +1,7 @@
-//! One record of a log: fixed header, checksum table, meta, body, and a trailer that names the key once more.
+//! One record of a log: fixed header, checksum table, label, body, and a trailer that names the key once more.
 
-use super::{BLOCK_BYTES, INLINE_BYTES_MAX, blocks, body, checksum, u32_at, u64_at};
+use super::label::{LabelLens, NAME_BYTES_MAX};
+use super::{BLOCK_BYTES, INLINE_BYTES_MAX, blocks, body, checksum, u16_at, u32_at, u64_at};
 use forebay_core::{CacheMeta, HashBinary};
 
 /// Records begin at multiples of this, so that an index entry stays small and a scan can find its way again.
@@ -11,9 +12,13 @@ pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const TRAILER_BYTES: usize = 32;
 /// The header with the longest table that can follow it.
 pub(crate) const HEAD_BYTES_MAX: usize = HEADER_BYTES + 8 * INLINE_BYTES_MAX.div_ceil(BLOCK_BYTES);
-/// No record is longer: head, meta, inline body and trailer have their limits.
-pub(crate) const RECORD_BYTES_MAX: u64 =
-    (HEAD_BYTES_MAX + CacheMeta::ENCODED_BYTES_MAX + INLINE_BYTES_MAX + TRAILER_BYTES + ALIGN) as u64;
+/// No record is longer: head, label, inline body and trailer have their limits.
+pub(crate) const RECORD_BYTES_MAX: u64 = (HEAD_BYTES_MAX
+    + NAME_BYTES_MAX
+    + CacheMeta::ENCODED_BYTES_MAX
+    + INLINE_BYTES_MAX
+    + TRAILER_BYTES
+    + ALIGN) as u64;
 
 const MAGIC: [u8; 4] = *b"FBR1";
 const CHECKSUM_AT: usize = 56;
@@ -61,10 +66,10 @@ pub(crate) struct Header {
     pub(crate) kind: Kind,
     pub(crate) key: HashBinary,
     pub(crate) generation: u64,
-    pub(crate) meta_len: u32,
+    pub(crate) label: LabelLens,
     pub(crate) body_len: u64,
-    /// Of the meta, seeded by the generation.
-    pub(crate) meta_checksum: u64,
+    /// Of the label, seeded by the generation.
+    pub(crate) label_checksum: u64,
 }
 
 impl Header {
@@ -84,14 +89,14 @@ impl Header {
         }
     }
 
-    /// Where the meta begins in the record.
-    pub(crate) fn meta_at(&self) -> usize {
+    /// Where the label begins in the record.
+    pub(crate) fn label_at(&self) -> usize {
         HEADER_BYTES + 8 * self.table_len()
     }
 
     /// Where an inline body begins in the record.
     pub(crate) fn body_at(&self) -> usize {
-        self.meta_at() + self.meta_len as usize
+        self.label_at() + self.label.all()
     }
 
     /// The whole record, padding and trailer included.
@@ -116,9 +121,11 @@ impl Header {
         out[4] = self.kind.to_u8();
         out[8..24].copy_from_slice(&self.key);
         out[24..32].copy_from_slice(&self.generation.to_le_bytes());
-        out[32..36].copy_from_slice(&self.meta_len.to_le_bytes());
+        out[32..36].copy_from_slice(&self.label.meta.to_le_bytes());
+        out[36..38].copy_from_slice(&self.label.namespace.to_le_bytes());
+        out[38..40].copy_from_slice(&self.label.primary.to_le_bytes());
         out[40..48].copy_from_slice(&self.body_len.to_le_bytes());
-        out[48..56].copy_from_slice(&self.meta_checksum.to_le_bytes());
+        out[48..56].copy_from_slice(&self.label_checksum.to_le_bytes());
         for checksum in table {
             out.extend_from_slice(&checksum.to_le_bytes());
         }
@@ -147,16 +154,21 @@ impl Header {
             kind: Kind::from_u8(bytes[4])?,
             key: bytes[8..24].try_into().ok()?,
             generation: u64_at(bytes, 24),
-            meta_len: u32_at(bytes, 32),
+            label: LabelLens {
+                meta: u32_at(bytes, 32),
+                namespace: u16_at(bytes, 36),
+                primary: u16_at(bytes, 38),
+            },
             body_len: u64_at(bytes, 40),
-            meta_checksum: u64_at(bytes, 48),
+            label_checksum: u64_at(bytes, 48),
         };
-        if header.meta_len as usize > CacheMeta::ENCODED_BYTES_MAX
+        if header.label.meta as usize > CacheMeta::ENCODED_BYTES_MAX
+            || header.label.name() > NAME_BYTES_MAX
             || header.body_len > header.kind.body_bytes_max()
         {
             return None;
         }
-        let head = bytes.get(..header.meta_at())?;
+        let head = bytes.get(..header.label_at())?;
         if u64_at(head, CHECKSUM_AT) != head_checksum(head, segment_seed) {
             return None;
         }

@@ -3,6 +3,7 @@
 use super::checksum;
 use super::fixed::{self, Format};
 use super::footer::{self, Item};
+use super::label::LabelLens;
 use super::record::{self, Header, Kind};
 use super::{BLOCK_BYTES, StoreId, body};
 
@@ -14,14 +15,21 @@ fn header(kind: Kind) -> Header {
         Kind::FileEntry => 10 << 30,
         Kind::Tombstone => 0,
     };
-    let meta_len = if kind == Kind::Tombstone { 0 } else { 77 };
+    let label = match kind {
+        Kind::Tombstone => LabelLens::NONE,
+        _ => LabelLens {
+            namespace: 3,
+            primary: 20,
+            meta: 77,
+        },
+    };
     Header {
         kind,
         key: [9; 16],
         generation: 1 << 50 | 3,
-        meta_len,
+        label,
         body_len,
-        meta_checksum: 42,
+        label_checksum: 42,
     }
 }
 
@@ -112,9 +120,12 @@ fn a_footer_that_speaks_of_a_record_that_cannot_be_there_is_none() {
 
 #[test]
 fn a_record_is_a_multiple_of_64_bytes_and_ends_in_its_trailer() {
-    for meta_len in 0..200 {
+    for meta in 0..200 {
         let header = Header {
-            meta_len,
+            label: LabelLens {
+                meta,
+                ..LabelLens::NONE
+            },
             body_len: 3,
             ..header(Kind::Entry)
         };
@@ -181,19 +192,21 @@ fn the_fixed_blocks_come_back_whole_or_not_at_all() {
 #[test]
 fn a_length_that_lies_is_no_record() {
     // Checksummed correctly, so that only the bounds speak against it.
-    for (meta_len, body_len) in [
-        (u32::MAX, 0),
-        (0, u64::MAX),
-        (0, super::INLINE_BYTES_MAX as u64 + 1),
+    for (meta_len, primary_len, body_len) in [
+        (u32::MAX, 0, 0),
+        (0, u16::MAX, 0),
+        (0, 0, u64::MAX),
+        (0, 0, super::INLINE_BYTES_MAX as u64 + 1),
     ] {
         let valid = Header {
-            meta_len: 0,
+            label: LabelLens::NONE,
             body_len: 0,
             ..header(Kind::Entry)
         }
         .encode(&[], SEED);
         let mut lying = valid.clone();
         lying[32..36].copy_from_slice(&meta_len.to_le_bytes());
+        lying[38..40].copy_from_slice(&primary_len.to_le_bytes());
         lying[40..48].copy_from_slice(&body_len.to_le_bytes());
         let checksum = checksum(&lying[..56], SEED);
         lying[56..64].copy_from_slice(&checksum.to_le_bytes());

@@ -8,8 +8,9 @@ mod tests;
 
 use crate::format::fixed::{encode_format, encode_segment};
 use crate::format::footer::{self, ITEM_BYTES, TAIL_BYTES};
+use crate::format::label::{LabelLens, NAME_BYTES_MAX};
 use crate::format::record::{ALIGN, Header, Kind, TRAILER_BYTES, decode_trailer};
-use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX, StoreId, checksum, u32_at, u64_at};
+use crate::format::{BLOCK_BYTES, INLINE_BYTES_MAX, StoreId, checksum, u16_at, u32_at, u64_at};
 use crate::io::{Io, OpenMode, RealIo, write_full};
 use crate::read::Stored;
 use crate::ring::Ring;
@@ -54,7 +55,7 @@ fn check_record(bytes: &[u8]) {
     let whole = bytes.get(..header.record_bytes()).unwrap_or(bytes);
     let parsed = Stored::parse(&Bytes::copy_from_slice(whole), ID, &header.key, slot_of(&item, 0));
     if let Ok(stored) = parsed {
-        assert_eq!(stored.meta.len(), header.meta_len as usize);
+        assert_eq!(stored.label.lens(), header.label);
     }
 }
 
@@ -97,7 +98,10 @@ pub async fn store(dir: &Path, bytes: &[u8]) {
     let mut keys = Vec::new();
     for segment in survey.segments() {
         keys.extend(segment.entries.iter().map(|entry| entry.key()));
-        segment.entries.iter().for_each(|entry| drop(survey.meta(entry)));
+        segment
+            .entries
+            .iter()
+            .for_each(|entry| drop(survey.describe(entry)));
     }
     survey
         .verify(&mut |_| {})
@@ -166,18 +170,23 @@ fn repair_record(bytes: &mut [u8], seed: u64) {
         kind,
         key: std::array::from_fn(|i| bytes[8 + i]),
         generation: u64_at(bytes, 24),
-        meta_len: u32_at(bytes, 32),
+        label: LabelLens {
+            meta: u32_at(bytes, 32),
+            namespace: u16_at(bytes, 36),
+            primary: u16_at(bytes, 38),
+        },
         body_len: u64_at(bytes, 40),
-        meta_checksum: u64_at(bytes, 48),
+        label_checksum: u64_at(bytes, 48),
     };
-    if header.meta_len as usize > CacheMeta::ENCODED_BYTES_MAX
+    if header.label.meta as usize > CacheMeta::ENCODED_BYTES_MAX
+        || header.label.name() > NAME_BYTES_MAX
         || (kind == Kind::Entry && header.body_len > INLINE_BYTES_MAX as u64)
         || bytes.len() < header.body_at()
     {
         return;
     }
     let own_seed = ID.generation_seed(header.generation);
-    header.meta_checksum = checksum(&bytes[header.meta_at()..header.body_at()], own_seed);
+    header.label_checksum = checksum(&bytes[header.label_at()..header.body_at()], own_seed);
     let mut table = vec![7; header.table_len()];
     if kind == Kind::Entry
         && let Some(body) = bytes.get(header.body_at()..header.body_at() + header.body_len as usize)

@@ -81,7 +81,7 @@ fn scan(window: &mut Window<'_>, id: StoreId, segment: u32) -> io::Result<Vec<It
 
 enum Found {
     Whole(Item),
-    /// A whole head; meta, body or end are not what it says.
+    /// A whole head; label, body or end are not what it says.
     Partial(Item),
     /// The end of a record whose head is damaged.
     End(Item),

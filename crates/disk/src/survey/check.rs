@@ -109,7 +109,7 @@ impl Survey {
         let stored = self
             .stored(entry)
             .and_then(
-                |stored| match forebay_core::CacheMeta::decode(stored.meta.clone()) {
+                |stored| match forebay_core::CacheMeta::decode(stored.label.meta()) {
                     Ok(_) => Ok(stored),
                     Err(_) => Err(Failure::Damaged("its meta cannot be read")),
                 },

@@ -1,9 +1,10 @@
 //! One stored entry as a survey sees it, and reading what its record says.
 
 use super::Survey;
+use crate::format::body;
 use crate::format::footer::Item;
+use crate::format::label::Label;
 use crate::format::record::{ALIGN, Header, Kind};
-use crate::format::{body, checksum};
 use crate::io::{File, OpenMode, read_full};
 use crate::read::{Failure, Stored};
 use crate::writer::slot_of;
@@ -11,8 +12,22 @@ use bytes::Bytes;
 use forebay_core::{CacheMeta, ErrorKind, HashBinary, Result};
 use std::sync::Arc;
 
-/// Enough for header, table and most metas.
+/// Enough for header, table and most labels.
 const HEAD_BYTES: usize = 4 << 10;
+
+/// What a record tells of its entry.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Description {
+    /// The namespace of the key that the entry was stored under, [`CacheKey::namespace`](forebay_core::CacheKey::namespace).
+    pub namespace: Bytes,
+    /// Its primary, [`CacheKey::primary_key`](forebay_core::CacheKey::primary_key). Both are empty where it had nothing but
+    /// hashes, or is longer than 4 KiB.
+    pub primary: Bytes,
+    /// The meta.
+    pub meta: CacheMeta,
+}
+
 /// A stored entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -69,13 +84,13 @@ impl Entry {
 }
 
 impl Survey {
-    /// The meta of an entry, checked; `None` if its segment was evicted meanwhile.
+    /// What the record of an entry tells of it, checked; `None` if its segment was evicted meanwhile.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if it is damaged, or cannot be read.
-    pub fn meta(&self, entry: &Entry) -> Result<Option<CacheMeta>> {
-        match self.read_meta(entry) {
-            Ok(meta) => Ok(Some(meta)),
+    pub fn describe(&self, entry: &Entry) -> Result<Option<Description>> {
+        match self.read_label(entry) {
+            Ok(description) => Ok(Some(description)),
             Err(_) if matches!(self.io.kind(&self.layout.log(entry.segment)), Ok(None)) => Ok(None),
             Err(failure) => {
                 let generation = entry.generation();
@@ -84,7 +99,7 @@ impl Survey {
         }
     }
 
-    fn read_meta(&self, entry: &Entry) -> std::result::Result<CacheMeta, Failure> {
+    fn read_label(&self, entry: &Entry) -> std::result::Result<Description, Failure> {
         let log = self.log_of(entry)?;
         let mut bytes = vec![0; HEAD_BYTES.min(entry.record_bytes() as usize)];
         read_full(&*log, &mut bytes, entry.at())?;
@@ -93,11 +108,18 @@ impl Survey {
             bytes.resize(header.body_at(), 0);
             read_full(&*log, &mut bytes, entry.at())?;
         }
-        let meta = Bytes::from(bytes).slice(header.meta_at()..header.body_at());
-        if checksum(&meta, self.id.generation_seed(header.generation)) != header.meta_checksum {
-            return Err(Failure::Damaged("its meta is damaged"));
+        let label = Bytes::from(bytes).slice(header.label_at()..header.body_at());
+        let label = Label::of(label, header.label);
+        if label.checksum(self.id.generation_seed(header.generation)) != header.label_checksum {
+            return Err(Failure::Damaged("its key text or its meta is damaged"));
         }
-        CacheMeta::decode(meta).map_err(|_| Failure::Damaged("its meta cannot be read"))
+        let meta =
+            CacheMeta::decode(label.meta()).map_err(|_| Failure::Damaged("its meta cannot be read"))?;
+        Ok(Description {
+            namespace: label.namespace(),
+            primary: label.primary(),
+            meta,
+        })
     }
 
     fn header(&self, entry: &Entry, bytes: &[u8]) -> std::result::Result<Header, Failure> {

@@ -17,7 +17,7 @@ mod check;
 mod entry;
 
 pub use check::Damage;
-pub use entry::Entry;
+pub use entry::{Description, Entry};
 
 use crate::format::StoreId;
 use crate::format::body::file_bytes;

@@ -4,6 +4,7 @@ use super::publish::Answer;
 use super::{Active, After, Batch, Pending, Writer};
 use crate::format::fixed::{FIXED_BYTES, encode_segment};
 use crate::format::footer::{self, Item};
+use crate::format::label::Label;
 use crate::format::record::{ALIGN, Header};
 use crate::io::{OpenMode, write_full};
 use crate::options::Sync;
@@ -147,7 +148,7 @@ impl Writer {
         &mut self,
         header: Header,
         table: &[u64],
-        meta: &Bytes,
+        label: &Label,
         body: Vec<Bytes>,
         after: After,
     ) {
@@ -156,7 +157,7 @@ impl Writer {
         let item = self.item_of(&header, at);
         let batch = &mut self.batch;
         batch.buffers.push(header.encode(table, seed).into());
-        batch.buffers.push(meta.clone());
+        batch.buffers.push(label.bytes().clone());
         batch.buffers.extend(body);
         batch.buffers.push(header.encode_end(seed).into());
         batch.len_bytes += header.record_bytes() as u64;

@@ -75,7 +75,7 @@ impl Writer {
             Op::Reserve { bytes, .. } => self.fits(0, *bytes),
             Op::Commit(commit) => {
                 let record_bytes =
-                    HEAD_BYTES_MAX + commit.meta.len() + commit.inline_bytes() as usize + 2 * ALIGN;
+                    HEAD_BYTES_MAX + commit.label.lens().all() + commit.inline_bytes() as usize + 2 * ALIGN;
                 self.has_pages(record_bytes as u64)
                     && !commit.leaves_a_file()
                     && self.store.index.len() < self.store.options.entries_max()

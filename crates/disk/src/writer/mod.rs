@@ -20,6 +20,7 @@ pub(crate) use queue::Queue;
 
 use crate::format::StoreId;
 use crate::format::footer::Item;
+use crate::format::label::Label;
 use crate::ghosts::Ghosts;
 use crate::index::Slot;
 use crate::ring::Ring;
@@ -85,7 +86,7 @@ pub(crate) enum Op {
 /// An entry to admit. The guard keeps the write findable until the index has the entry.
 pub(crate) struct Commit {
     pub(crate) guard: LiveGuard<Spilled>,
-    pub(crate) meta: Bytes,
+    pub(crate) label: Label,
     pub(crate) body: CommitBody,
     pub(crate) body_len: u64,
     pub(crate) reply: Reply<u64>,

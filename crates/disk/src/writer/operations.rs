@@ -1,12 +1,11 @@
 //! What the writer does for each operation, up to the record that it appends.
 
 use super::{After, Change, Commit, CommitBody, Pending, Reply, Writer};
-use crate::format::checksum;
+use crate::format::label::{Label, LabelLens};
 use crate::format::record::{Header, Kind};
 use crate::index::Slot;
 use crate::read::{Failure, Stored, Wait};
 use crate::store::Spilled;
-use bytes::Bytes;
 use forebay_core::{CacheEntryId, CacheMeta, ErrorKind, HashBinary, PurgeOutcome, PurgeType, Result};
 use forebay_live::KeyWrites;
 use std::io;
@@ -15,7 +14,7 @@ impl Writer {
     pub(super) fn commit(&mut self, commit: Commit) {
         let Commit {
             guard,
-            meta,
+            label,
             body,
             body_len,
             reply,
@@ -26,15 +25,13 @@ impl Writer {
             CommitBody::File { table_checksum, .. } => (Kind::FileEntry, vec![*table_checksum]),
         };
         let generation = guard.id().get();
-        let meta_checksum = checksum(&meta, self.id().generation_seed(generation));
-        let meta_len = meta.len() as u32; // fits: CacheMeta::encode refuses what would not
         let header = Header {
             kind,
             key: *guard.key(),
             generation,
-            meta_len,
+            label: label.lens(),
             body_len,
-            meta_checksum,
+            label_checksum: label.checksum(self.id().generation_seed(generation)),
         };
         let weight = header.weight_bytes();
         if guard.is_purged() {
@@ -59,7 +56,7 @@ impl Writer {
             weight_bytes: weight,
             reply,
         };
-        self.append(header, &table, &meta, chunks, after);
+        self.append(header, &table, &label, chunks, after);
     }
 
     pub(super) fn purge(
@@ -126,12 +123,12 @@ impl Writer {
             kind: Kind::Tombstone,
             key,
             generation,
-            meta_len: 0,
+            label: LabelLens::NONE,
             body_len: 0,
-            meta_checksum: 0,
+            label_checksum: 0,
         };
         match self.place() {
-            Ok(()) => self.append(header, &[], &Bytes::new(), Vec::new(), after),
+            Ok(()) => self.append(header, &[], &Label::none(), Vec::new(), after),
             Err(error) => {
                 let pending = Pending {
                     item: self.item_of(&header, 0),
@@ -170,8 +167,8 @@ impl Writer {
             return;
         };
         match self.rewritten(&key, slot, change) {
-            Ok(Some((stored, meta, slot))) => {
-                self.append_rewritten(stored, meta, slot.generation, After::Rewrite { reply });
+            Ok(Some((stored, slot))) => {
+                self.append_rewritten(stored, slot.generation, After::Rewrite { reply });
             }
             Ok(None) => {
                 let _ = reply.send(Ok(PurgeOutcome::NotFound));
@@ -182,15 +179,9 @@ impl Writer {
         }
     }
 
-    /// The entry as it is, the meta that it will have, and where it is after room was made; `None` if it has gone
-    /// meanwhile.
-    fn rewritten(
-        &mut self,
-        key: &HashBinary,
-        slot: Slot,
-        change: Change,
-    ) -> Result<Option<(Stored, Bytes, Slot)>> {
-        let stored = match self.store.read_record(key, slot, Wait::Yes) {
+    /// The entry as it will be, and where it is after room was made; `None` if it has gone meanwhile.
+    fn rewritten(&mut self, key: &HashBinary, slot: Slot, change: Change) -> Result<Option<(Stored, Slot)>> {
+        let mut stored = match self.store.read_record(key, slot, Wait::Yes) {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
             Err(Failure::Io(error)) => {
@@ -206,29 +197,36 @@ impl Writer {
         let meta = match change {
             Change::Replace(meta) => meta,
             Change::Expire(now) => {
-                let mut meta = CacheMeta::decode(stored.meta.clone())?;
+                let mut meta = CacheMeta::decode(stored.label.meta())?;
                 meta.expire_at(now);
                 meta.encode()?.into()
             }
         };
+        stored.label = stored.label.with_meta(&meta);
         self.place_record((stored.header.record_bytes() + meta.len()) as u64)?;
         // Both may have moved the entry or dropped it.
         match self.store.index.get(key) {
-            Some(now) if now == slot => Ok(Some((stored, meta, slot))),
+            Some(now) if now == slot => Ok(Some((stored, slot))),
             Some(now) if now.generation == slot.generation => self.rewritten(key, now, Change::Replace(meta)),
             _ => Ok(None),
         }
     }
 
-    /// Appends an entry once more, with this meta. A body file stays where it is.
-    pub(super) fn append_rewritten(&mut self, stored: Stored, meta: Bytes, generation: u64, after: After) {
+    /// Appends an entry once more, with the label that it has now. A body file stays where it is.
+    pub(super) fn append_rewritten(&mut self, stored: Stored, generation: u64, after: After) {
         let seed = self.id().generation_seed(generation);
         let header = Header {
-            meta_len: meta.len() as u32, // fits: CacheMeta::encode refuses what would not
-            meta_checksum: checksum(&meta, seed),
+            label: stored.label.lens(),
+            label_checksum: stored.label.checksum(seed),
             ..stored.header
         };
-        self.append(header, &stored.table, &meta, vec![stored.inline_body], after);
+        self.append(
+            header,
+            &stored.table,
+            &stored.label,
+            vec![stored.inline_body],
+            after,
+        );
     }
 
     /// Writes what is pending if it concerns this key, so that index and purge marks are as the log says.

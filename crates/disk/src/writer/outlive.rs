@@ -75,12 +75,11 @@ impl Writer {
             left = left.saturating_sub(weight);
             any = true;
             self.main_overrules |= self.store.index.covers(&key) || overruling.contains(&key);
-            let meta = stored.meta.clone();
             let reads = match ring {
                 Ring::Main => reads.saturating_sub(1),
                 Ring::Probation => 0,
             };
-            self.append_rewritten(stored, meta, slot.generation, After::Keep { reads });
+            self.append_rewritten(stored, slot.generation, After::Keep { reads });
             self.flush_if_large(); // they are in memory until then
         }
         self.flush();
