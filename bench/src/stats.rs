@@ -16,30 +16,44 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     Some(below + (above - below) * at.fract())
 }
 
+/// The quartiles: half of the values lies between them.
+pub fn quartiles(values: &[f64]) -> Option<(f64, f64)> {
+    Some((quantile(values, 0.25)?, quantile(values, 0.75)?))
+}
+
 /// Half the distance between the quartiles, as a share of the median: how much rounds differ.
 pub fn spread(values: &[f64]) -> Option<f64> {
-    let middle = median(values)?;
-    let width = quantile(values, 0.75)? - quantile(values, 0.25)?;
-    (middle != 0.0).then(|| width / 2.0 / middle)
+    let (middle, (low, high)) = (median(values)?, quartiles(values)?);
+    (middle != 0.0).then(|| (high - low) / 2.0 / middle)
 }
 
-/// How many times the second the first is. Rounds were taken in turns, so that they are compared pair by pair, and the
-/// median of that is the answer: what disturbed both does not count.
+/// How many times the second the first is, round by round: they were taken in turns, so that what disturbed both does not
+/// count. By the medians alone where one has more rounds than the other.
+pub fn ratios(numerator: &[f64], denominator: &[f64]) -> Vec<f64> {
+    pairs(numerator, denominator, |a, b| a / b)
+}
+
+/// The median of the [`ratios`].
 pub fn ratio(numerator: &[f64], denominator: &[f64]) -> Option<f64> {
-    if numerator.len() == denominator.len() {
-        let pairs: Vec<_> = numerator.iter().zip(denominator).map(|(a, b)| a / b).collect();
-        return median(&pairs).filter(|ratio| ratio.is_finite());
-    }
-    Some(median(numerator)? / median(denominator)?).filter(|ratio| ratio.is_finite())
+    median(&ratios(numerator, denominator))
 }
 
-/// By how much the first is more than the second, pair by pair as for [`ratio`].
-pub fn difference(more: &[f64], less: &[f64]) -> Option<f64> {
-    if more.len() == less.len() {
-        let pairs: Vec<_> = more.iter().zip(less).map(|(a, b)| a - b).collect();
-        return median(&pairs);
+/// By how much the first is more than the second, round by round as for [`ratios`].
+pub fn differences(more: &[f64], less: &[f64]) -> Vec<f64> {
+    pairs(more, less, |a, b| a - b)
+}
+
+fn pairs(first: &[f64], second: &[f64], compare: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let medians = [median(first), median(second)];
+    let compared: Vec<f64> = match medians {
+        _ if first.len() == second.len() => first.iter().zip(second).map(|(a, b)| compare(*a, *b)).collect(),
+        [Some(a), Some(b)] => vec![compare(a, b)],
+        _ => Vec::new(),
+    };
+    match compared.iter().all(|value| value.is_finite()) {
+        true => compared,
+        false => Vec::new(), // something was divided by nothing
     }
-    Some(median(more)? - median(less)?)
 }
 
 #[cfg(test)]
@@ -65,6 +79,7 @@ mod tests {
     fn one_wild_round_hardly_spreads() {
         assert_eq!(spread(&[100.0, 100.0, 100.0, 100.0, 900.0]), Some(0.0));
         assert_eq!(spread(&[80.0, 90.0, 100.0, 110.0, 120.0]), Some(0.1));
+        assert_eq!(quartiles(&[80.0, 90.0, 100.0, 110.0, 120.0]), Some((90.0, 110.0)));
         assert_eq!(spread(&[0.0]), None);
     }
 
@@ -75,6 +90,8 @@ mod tests {
         assert_eq!(ratio(&[8.0], &[2.0, 4.0, 6.0]), Some(2.0));
         assert_eq!(ratio(&[1.0], &[0.0]), None);
         assert_eq!(ratio(&[], &[]), None);
-        assert_eq!(difference(&[5.0, 8.0, 5.5], &[4.0, 7.0, 5.0]), Some(1.0));
+        assert_eq!(ratios(&peers, &ours), [4.0; 4]);
+        assert_eq!(differences(&[5.0, 8.0, 5.5], &[4.0, 7.0, 5.0]), [1.0, 1.0, 0.5]);
+        assert_eq!(differences(&[5.0, 8.0, 5.5], &[4.0]), [1.5]);
     }
 }

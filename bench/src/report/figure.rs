@@ -72,9 +72,14 @@ impl Figure {
 
     /// How many times better this is than the other: above 1, it takes less time or memory, or does more.
     pub fn advantage(&self, other: &Figure) -> Option<f64> {
+        stats::median(&self.advantages(other))
+    }
+
+    /// The same round by round.
+    pub(super) fn advantages(&self, other: &Figure) -> Vec<f64> {
         match is_less_better(self.unit) {
-            true => stats::ratio(&other.rounds, &self.rounds),
-            false => stats::ratio(&self.rounds, &other.rounds),
+            true => stats::ratios(&other.rounds, &self.rounds),
+            false => stats::ratios(&self.rounds, &other.rounds),
         }
     }
 }

@@ -57,24 +57,32 @@ pub struct Pick {
 
 /// How a goal stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Standing {
-    /// The value that was measured, and reached the goal.
-    Reached(f64),
-    /// The value that was measured, and did not.
-    Missed(f64),
-    /// Nothing was measured that would tell.
-    Unknown,
+pub struct Standing {
+    /// What was measured, the median of the rounds.
+    pub value: f64,
+    /// Half of the rounds lies between these.
+    pub quartiles: (f64, f64),
+    /// Whether the value reaches the goal.
+    pub is_reached: bool,
+    /// Whether the goal lies between the quartiles: another run may say the opposite.
+    pub is_close: bool,
 }
 
 impl Goal {
-    /// How it stands by these figures.
-    pub fn standing(&self, figures: &[&Figure]) -> Standing {
-        match (self.value.measured(figures), self.bound) {
-            (None, _) => Standing::Unknown,
-            (Some(value), Bound::AtMost(most)) if value <= most => Standing::Reached(value),
-            (Some(value), Bound::AtLeast(least)) if value >= least => Standing::Reached(value),
-            (Some(value), _) => Standing::Missed(value),
-        }
+    /// How it stands by these figures; `None` where nothing was measured that would tell.
+    pub fn standing(&self, figures: &[&Figure]) -> Option<Standing> {
+        let rounds = self.value.rounds(figures)?;
+        let (value, quartiles) = (stats::median(&rounds)?, stats::quartiles(&rounds)?);
+        let (bound, is_reached) = match self.bound {
+            Bound::AtMost(most) => (most, value <= most),
+            Bound::AtLeast(least) => (least, value >= least),
+        };
+        Some(Standing {
+            value,
+            quartiles,
+            is_reached,
+            is_close: quartiles.0 < bound && bound < quartiles.1,
+        })
     }
 
     /// What it would be at best by these figures: whatever ours is measured at can be reached, too.
@@ -104,10 +112,18 @@ impl Value {
     }
 
     fn measured(&self, figures: &[&Figure]) -> Option<f64> {
+        stats::median(&self.rounds(figures)?)
+    }
+
+    /// What it is in each round.
+    fn rounds(&self, figures: &[&Figure]) -> Option<Vec<f64>> {
         match self {
-            Value::Of(pick) => pick.find(figures)?.median(),
-            Value::Ratio(a, b) => stats::ratio(&a.find(figures)?.rounds, &b.find(figures)?.rounds),
-            Value::Beyond(a, b) => stats::difference(&a.find(figures)?.rounds, &b.find(figures)?.rounds),
+            Value::Of(pick) => Some(pick.find(figures)?.rounds.clone()),
+            Value::Ratio(a, b) => Some(stats::ratios(&a.find(figures)?.rounds, &b.find(figures)?.rounds)),
+            Value::Beyond(a, b) => Some(stats::differences(
+                &a.find(figures)?.rounds,
+                &b.find(figures)?.rounds,
+            )),
             Value::WorstAdvantage(area, ours, other) => {
                 let is = |figure: &&&Figure, name: &str| figure.area == *area && figure.contender == name;
                 let ours = figures.iter().filter(|figure| is(figure, ours));
@@ -116,9 +132,11 @@ impl Value {
                     let other = figures
                         .iter()
                         .find(|figure| is(figure, other) && ours.is_same_work(figure));
-                    ours.advantage(other?)
+                    Some(ours.advantages(other?))
                 });
-                ratios.min_by(f64::total_cmp)
+                let by_median = |rounds: Vec<f64>| Some((stats::median(&rounds)?, rounds));
+                let worst = ratios.filter_map(by_median).min_by(|a, b| a.0.total_cmp(&b.0));
+                worst.map(|(_, rounds)| rounds)
             }
         }
     }
@@ -150,20 +168,31 @@ impl Pick {
 /// Every goal of the areas that were measured, with its figure.
 pub fn table(figures: &[&Figure]) -> Vec<Vec<String>> {
     let mut rows = vec![
-        ["goal", "measured", "reached", "at best"]
+        ["goal", "measured", "half of the rounds", "reached", "at best"]
             .map(str::to_owned)
             .to_vec(),
     ];
     let is_of_measured_area = |goal: &Goal| figures.iter().any(|figure| figure.area == goal.value.area());
     for goal in goals().into_iter().filter(is_of_measured_area) {
-        let (value, reached) = match goal.standing(figures) {
-            Standing::Reached(value) => (words::value(value, goal.unit()), "yes"),
-            Standing::Missed(value) => (words::value(value, goal.unit()), "NO"),
-            Standing::Unknown => ("–".to_owned(), "not measured"),
+        let in_words = |value: f64| words::value(value, goal.unit());
+        let (value, half, reached) = match goal.standing(figures) {
+            Some(standing) => (
+                in_words(standing.value),
+                match standing.quartiles {
+                    (low, high) if low == high => String::new(), // one round
+                    (low, high) => format!("{} to {}", in_words(low), in_words(high)),
+                },
+                match (standing.is_reached, standing.is_close) {
+                    (true, false) => "yes",
+                    (true, true) => "yes, barely",
+                    (false, false) => "NO",
+                    (false, true) => "NO, barely",
+                },
+            ),
+            None => ("–".to_owned(), String::new(), "not measured"),
         };
-        let at_best = goal.at_best(figures);
-        let at_best = at_best.map_or(String::new(), |value| words::value(value, goal.unit()));
-        rows.push(vec![goal.what, value, reached.to_owned(), at_best]);
+        let at_best = goal.at_best(figures).map_or(String::new(), in_words);
+        rows.push(vec![goal.what, value, half, reached.to_owned(), at_best]);
     }
     rows
 }

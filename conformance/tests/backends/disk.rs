@@ -105,6 +105,7 @@ fn of_records(log: &[u8]) -> Vec<usize> {
         let bytes = log.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(0, u32::from_le_bytes) as usize
     };
+    let short = |at: usize| number(at) & 0xffff;
     let mut all = vec![8, 12, 16, 24, 56, 64];
     for start in (64..log.len()).step_by(64) {
         if !log[start..].starts_with(b"FBR1") {
@@ -116,11 +117,22 @@ fn of_records(log: &[u8]) -> Vec<usize> {
             2 => (8, 0),
             _ => (0, 0),
         };
-        let fields = [0, 4, 5, 8, 24, 32, 36, 40, 48, 56, 64, 64 + table];
+        let fields = [0, 4, 5, 8, 24, 32, 36, 38, 40, 48, 56, 64, 64 + table];
         all.extend(fields.map(|field| start + field));
-        let body_at = start + 64 + table + meta_len;
+        let primary_at = start + 64 + table + short(start + 36);
+        let meta_at = primary_at + short(start + 38);
+        let body_at = meta_at + meta_len;
         let end = start + (body_at + inline + 32 - start).next_multiple_of(64);
-        all.extend([body_at, body_at + inline, end - 32, end - 16, end - 8, end]);
+        all.extend([
+            primary_at,
+            meta_at,
+            body_at,
+            body_at + inline,
+            end - 32,
+            end - 16,
+            end - 8,
+            end,
+        ]);
     }
     all
 }

@@ -13,7 +13,7 @@ pub(crate) fn run(dir: PathBuf, out: &mut dyn Write) -> Result<Outcome, Failure>
         for entry in &segment.entries {
             let mut line = of_record(entry);
             match survey.describe(entry) {
-                Ok(Some(description)) => of_label(&description, &mut line),
+                Ok(Some(description)) => of_description(&description, &mut line),
                 Ok(None) => continue, // evicted meanwhile
                 Err(error) => drop(line.insert("damaged".to_owned(), json!(in_words(&error)))),
             }
@@ -38,7 +38,7 @@ fn of_record(entry: &Entry) -> Map<String, Value> {
         .collect()
 }
 
-fn of_label(description: &Description, line: &mut Map<String, Value>) {
+fn of_description(description: &Description, line: &mut Map<String, Value>) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let known = |bytes: &[u8]| (!bytes.is_empty()).then(|| text(bytes));
     let meta = &description.meta;

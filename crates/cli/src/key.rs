@@ -35,7 +35,8 @@ fn proxy_key(url: &str) -> Option<String> {
 pub(crate) fn url_of(primary: &[u8]) -> Option<String> {
     let mut lines = std::str::from_utf8(primary).ok()?.split('\n');
     let (scheme, host, path) = (lines.next()?, lines.next()?, lines.next()?);
-    (scheme == "http" && lines.next().is_none()).then(|| format!("{scheme}://{host}{path}"))
+    let is_url = scheme == "http" && !host.is_empty() && path.starts_with('/') && lines.next().is_none();
+    is_url.then(|| format!("{scheme}://{host}{path}"))
 }
 
 #[cfg(test)]
@@ -68,6 +69,8 @@ mod tests {
             "",
             "aa",
             "http\nexample.org",
+            "http\nexample.org\n",
+            "http\n\n/",
             "http\nexample.org\n/a\n",
             "GET\nexample.org\n/a",
         ] {

@@ -54,15 +54,17 @@ enum Command {
         /// The directory of the store
         dir: PathBuf,
         /// What to remove: a key of 32 hex digits, as `export` prints it; a URL that forebay-proxy has served; or the
-        /// primary key of an entry, as text. A URL or a text stands for all variants of a response
+        /// primary key of an entry, as text. A URL or a text stands for all variants of a response,
+        /// in whatever namespace
         key: String,
-        /// Remove every entry of which the URL or the primary key begins with KEY, as `export` prints them
+        /// Remove every entry of which the URL or the primary key begins with KEY, as `export` prints them. Keys of more
+        /// than 4 KiB are not kept as text, and none begins so
         #[arg(long)]
         prefix: bool,
     },
-    /// Print a line of JSON for each entry: key, sizes, times, response head
+    /// Print a line of JSON for each entry: key, URL, sizes, times, response head
     #[command(
-        after_help = "Example:\n  forebay export /var/cache/forebay | jq -r 'select(.body_bytes > 1e6) | .url'"
+        after_help = "Example:\n  forebay export /var/cache/forebay | jq -r 'select(.body_bytes > 1e6) | .url // .key'"
     )]
     Export {
         /// The directory of the store

@@ -1,11 +1,11 @@
 //! `forebay purge`: removes entries of a store that is not in use.
 
 use crate::{Failure, Outcome, key};
-use forebay_core::{CompactCacheKey, HashBinary, PurgeType, SpanHandle, Storage};
+use forebay_core::{CompactCacheKey, ErrorKind, HashBinary, PurgeType, SpanHandle, Storage};
 use forebay_disk::DiskOptions;
-use forebay_disk::survey::{Entry, Survey};
+use forebay_disk::survey::Survey;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The store must not be made to fit a capacity that is not its own: nothing is evicted.
 const NO_LIMIT_BYTES: u64 = 1 << 60;
@@ -22,37 +22,47 @@ enum Wanted {
 
 impl Wanted {
     fn new(text: &str, is_prefix: bool) -> Self {
+        if is_prefix {
+            return Wanted::Prefix(text.to_owned());
+        }
         match key::as_hash(text) {
-            _ if is_prefix => Wanted::Prefix(text.to_owned()),
             Some(hash) => Wanted::Hash(hash),
             None => Wanted::Primaries(key::primaries(text)),
         }
     }
 
-    /// The hashes of all entries that are meant.
-    fn found_in(&self, survey: &Survey) -> Vec<HashBinary> {
-        // Also where a record is damaged, or does not tell its key.
-        let hashes: Vec<HashBinary> = match self {
-            Wanted::Hash(hash) => vec![*hash],
-            Wanted::Primaries(primaries) => primaries.iter().map(|it| key::hash_of(it)).collect(),
-            Wanted::Prefix(_) => Vec::new(),
-        };
-        let primary_of = |entry: &Entry| survey.describe(entry).ok().flatten().map(|it| it.primary);
-        let is_meant = |entry: &Entry| {
-            hashes.contains(&entry.key())
-                || match self {
-                    Wanted::Hash(_) => false,
-                    Wanted::Primaries(primaries) => primary_of(entry)
-                        .is_some_and(|primary| primaries.iter().any(|it| it.as_bytes() == primary)),
-                    Wanted::Prefix(prefix) => primary_of(entry).is_some_and(|primary| {
-                        primary.starts_with(prefix.as_bytes())
-                            || key::url_of(&primary).is_some_and(|url| url.starts_with(prefix))
-                    }),
-                }
-        };
-        let entries = survey.segments().flat_map(|segment| segment.entries);
-        entries.filter(is_meant).map(|entry| entry.key()).collect()
+    /// The hashes of what is meant; some may have no entry.
+    fn hashes(&self, dir: &Path) -> Result<Vec<HashBinary>, Failure> {
+        match self {
+            Wanted::Hash(hash) => Ok(vec![*hash]),
+            Wanted::Primaries(primaries) => {
+                // Also those of entries that are damaged, or do not tell their key.
+                let mut hashes: Vec<_> = primaries.iter().map(|it| key::hash_of(it)).collect();
+                hashes.extend(entries(dir, |primary| {
+                    primaries.iter().any(|it| it.as_bytes() == primary)
+                })?);
+                Ok(hashes)
+            }
+            Wanted::Prefix(prefix) => entries(dir, |primary| {
+                let url = key::url_of(primary);
+                primary.starts_with(prefix.as_bytes()) || url.is_some_and(|url| url.starts_with(prefix))
+            }),
+        }
     }
+}
+
+/// The hashes of all entries whose primary key is meant. One that is damaged is served by nobody, and not looked at.
+fn entries(dir: &Path, is_meant: impl Fn(&[u8]) -> bool) -> Result<Vec<HashBinary>, Failure> {
+    let mut found = Vec::new();
+    let survey = Survey::of(dir)?;
+    for entry in survey.segments().flat_map(|segment| segment.entries) {
+        match survey.describe(&entry) {
+            Ok(Some(description)) if is_meant(&description.primary) => found.push(entry.key()),
+            Err(error) if ErrorKind::of(&error) != Some(ErrorKind::Corrupt) => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn run(
@@ -68,9 +78,9 @@ pub(crate) fn run(
         .map_err(|error| Failure::Store(format!("{}{}", crate::in_words(&error), advice(&error))))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut purged = 0;
-    for primary in Wanted::new(text, is_prefix).found_in(&Survey::of(&dir)?) {
+    for hash in Wanted::new(text, is_prefix).hashes(&dir)? {
         let key = CompactCacheKey {
-            primary,
+            primary: hash,
             ..CompactCacheKey::default()
         };
         let trace = SpanHandle::none();
@@ -94,7 +104,7 @@ pub(crate) fn run(
 
 fn advice(error: &forebay_core::Error) -> &'static str {
     match error.to_string().contains("in use by") {
-        true => ". To purge from a running proxy, ask it: curl -X PURGE URL",
+        true => ". To purge from a running proxy, ask it for each URL: curl -X PURGE URL",
         false => "",
     }
 }

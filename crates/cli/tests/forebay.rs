@@ -270,18 +270,44 @@ fn purge_removes_all_variants_of_a_text_and_all_that_begins_with_a_prefix() {
     let mut varies = CacheKey::new("", "http\nexample.org\n/img/a", "");
     varies.set_variance_key([7; 16]);
     put_key(&store, &varies, 900_000);
+    put_key(&store, &CacheKey::new("tenant", "in a namespace", ""), 5);
+    let long = "x".repeat(5_000); // of this no text is kept
+    put(&store, &long, 5);
     store.close();
-    for (args, says) in [
-        (&["--prefix", "http://example.org/img/x"][..], "there is no entry"),
-        (&["http://example.org/img/a"], "2 entries"),
-        (&["--prefix", "http://example.org/im"], "2 entries"),
-        (&["--prefix", "img"], "1 entry"),
-        (&["--prefix", ""], "1 entry"),
+    let (_, exported) = run("export", dir.path(), &[]);
+    assert!(exported.contains(r#""namespace":"tenant""#), "{exported}");
+    for (args, code, says) in [
+        (
+            &["--prefix", "http://example.org/img/x"][..],
+            1,
+            "there is no entry",
+        ),
+        (&["http://example.org/img/a"], 0, "img/a: 2 entries"),
+        (&["--prefix", "http://example.org/im"], 0, "im: 2 entries"),
+        (&["--prefix", "img"], 0, "img: 1 entry"),
+        (&["in a namespace"], 0, "namespace: 1 entry"),
+        (&[&long], 0, ": 1 entry"),
+        (&["--prefix", ""], 0, ": 1 entry"),
     ] {
-        let (code, text) = run("purge", dir.path(), args);
-        assert!(text.contains(says), "{args:?}: {code} {text}");
+        let (exit, text) = run("purge", dir.path(), args);
+        assert!(exit == code && text.contains(says), "{args:?}: {exit} {text}");
     }
     assert_eq!(open(dir.path(), CAPACITY).stats().entries, 0);
+}
+
+/// What is damaged is served by nobody; a purge of the rest goes on, and one of its URL removes it.
+#[test]
+fn purge_takes_what_it_can_read_and_what_it_knows_by_hash() {
+    let dir = sample();
+    let log = dir.path().join("segments/80000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let at = bytes.windows(14).position(|it| it == b"example.org\n/a");
+    bytes[at.expect("the key is there")] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let (code, text) = run("purge", dir.path(), &["--prefix", ""]);
+    assert!(code == 0 && text.contains("2 entries"), "{code} {text}");
+    let (code, text) = run("purge", dir.path(), &["http://example.org/a"]);
+    assert!(code == 0 && text.contains("1 entry"), "{code} {text}");
 }
 
 #[test]

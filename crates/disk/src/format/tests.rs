@@ -192,11 +192,14 @@ fn the_fixed_blocks_come_back_whole_or_not_at_all() {
 #[test]
 fn a_length_that_lies_is_no_record() {
     // Checksummed correctly, so that only the bounds speak against it.
-    for (meta_len, primary_len, body_len) in [
-        (u32::MAX, 0, 0),
-        (0, u16::MAX, 0),
-        (0, 0, u64::MAX),
-        (0, 0, super::INLINE_BYTES_MAX as u64 + 1),
+    for (meta_len, [namespace_len, primary_len], body_len) in [
+        (u32::MAX, [0, 0], 0),
+        (0, [0, 4097], 0),
+        (0, [4097, 0], 0),
+        (0, [1, 4096], 0),
+        (0, [u16::MAX, u16::MAX], 0),
+        (0, [0, 0], u64::MAX),
+        (0, [0, 0], super::INLINE_BYTES_MAX as u64 + 1),
     ] {
         let valid = Header {
             label: LabelLens::NONE,
@@ -206,7 +209,8 @@ fn a_length_that_lies_is_no_record() {
         .encode(&[], SEED);
         let mut lying = valid.clone();
         lying[32..36].copy_from_slice(&meta_len.to_le_bytes());
-        lying[38..40].copy_from_slice(&primary_len.to_le_bytes());
+        lying[36..38].copy_from_slice(&u16::to_le_bytes(namespace_len));
+        lying[38..40].copy_from_slice(&u16::to_le_bytes(primary_len));
         lying[40..48].copy_from_slice(&body_len.to_le_bytes());
         let checksum = checksum(&lying[..56], SEED);
         lying[56..64].copy_from_slice(&checksum.to_le_bytes());

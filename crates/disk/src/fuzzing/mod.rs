@@ -55,7 +55,9 @@ fn check_record(bytes: &[u8]) {
     let whole = bytes.get(..header.record_bytes()).unwrap_or(bytes);
     let parsed = Stored::parse(&Bytes::copy_from_slice(whole), ID, &header.key, slot_of(&item, 0));
     if let Ok(stored) = parsed {
-        assert_eq!(stored.label.lens(), header.label);
+        let label = &stored.label;
+        let parts = [label.namespace(), label.primary(), label.meta()].concat();
+        assert_eq!((label.lens(), &parts[..]), (header.label, &label.bytes()[..]));
     }
 }
 

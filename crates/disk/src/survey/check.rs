@@ -38,7 +38,7 @@ impl fmt::Display for Damage {
 }
 
 impl Survey {
-    /// Reads and checks everything that is stored: every record, its meta, its body, and the FORMAT file. `progress` is
+    /// Reads and checks everything that is stored: every record, its label, its body, and the FORMAT file. `progress` is
     /// told how many bytes were done, step by step; they add up to about [`live_bytes`](Survey::live_bytes).
     ///
     /// What is dead is not looked at: nobody will read it.

@@ -87,14 +87,17 @@ impl Survey {
     /// What the record of an entry tells of it, checked; `None` if its segment was evicted meanwhile.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if it is damaged, or cannot be read.
+    /// [`ErrorKind::Corrupt`] if it is damaged; [`ErrorKind::StorageFailed`] if the disk fails.
     pub fn describe(&self, entry: &Entry) -> Result<Option<Description>> {
         match self.read_label(entry) {
             Ok(description) => Ok(Some(description)),
             Err(_) if matches!(self.io.kind(&self.layout.log(entry.segment)), Ok(None)) => Ok(None),
             Err(failure) => {
-                let generation = entry.generation();
-                Err(ErrorKind::Corrupt.error(format!("entry {generation}: {failure}")))
+                let kind = match failure {
+                    Failure::Damaged(_) => ErrorKind::Corrupt,
+                    Failure::Io(_) => ErrorKind::StorageFailed,
+                };
+                Err(kind.error(format!("entry {}: {failure}", entry.generation())))
             }
         }
     }

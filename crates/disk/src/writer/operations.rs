@@ -202,11 +202,13 @@ impl Writer {
                 meta.encode()?.into()
             }
         };
-        stored.label = stored.label.with_meta(&meta);
         self.place_record((stored.header.record_bytes() + meta.len()) as u64)?;
         // Both may have moved the entry or dropped it.
         match self.store.index.get(key) {
-            Some(now) if now == slot => Ok(Some((stored, slot))),
+            Some(now) if now == slot => {
+                stored.label = stored.label.with_meta(&meta);
+                Ok(Some((stored, slot)))
+            }
             Some(now) if now.generation == slot.generation => self.rewritten(key, now, Change::Replace(meta)),
             _ => Ok(None),
         }
