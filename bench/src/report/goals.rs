@@ -178,9 +178,9 @@ pub fn table(figures: &[&Figure]) -> Vec<Vec<String>> {
         let (value, half, reached) = match goal.standing(figures) {
             Some(standing) => (
                 in_words(standing.value),
-                match standing.quartiles {
-                    (low, high) if low == high => String::new(), // one round
-                    (low, high) => format!("{} to {}", in_words(low), in_words(high)),
+                match (in_words(standing.quartiles.0), in_words(standing.quartiles.1)) {
+                    (low, high) if low == high => String::new(),
+                    (low, high) => format!("{low} to {high}"),
                 },
                 match (standing.is_reached, standing.is_close) {
                     (true, false) => "yes",

@@ -182,10 +182,19 @@ fn a_goal_that_lies_among_the_rounds_is_barely_reached_or_missed() {
 fn a_report_is_written_read_back_and_put_into_a_readme() {
     let folder = tempfile::tempdir().unwrap();
     let (docs, readme) = (folder.path().join("docs/bench"), folder.path().join("README.md"));
-    let report = sample();
+    let mut report = sample();
+    let to_the_last_digit = figure(
+        "policy",
+        "hit",
+        1 << 10,
+        "forebay-disk",
+        &[1_008.581_063_152_308_5],
+    );
+    report.replace("policy", vec![to_the_last_digit], false);
     report.write(&docs).unwrap();
     let again = Report::load(&docs).unwrap();
     assert_eq!(again.terminal(), report.terminal());
+    assert_eq!(again.figures(), report.figures());
 
     std::fs::write(&readme, format!("before\n{BEGIN}\nold\n{END}\nafter\n")).unwrap();
     report.put_into(&readme, &docs).unwrap();
