@@ -27,14 +27,9 @@ const DISK_HIT: Account = &[
     (1, "the hit handler"),
     (1, "the buffer that the record is read into"),
     (1, "its reference count, since meta and body are parts of it"),
-    (1, "the checksums of the body's blocks"),
 ];
 
-const DISK_TIER_HIT: Account = &[
-    HIT_FUTURES,
-    (1, "the hit handler"),
-    (1, "the checksums of the body's blocks"),
-];
+const DISK_TIER_HIT: Account = &[HIT_FUTURES, (1, "the hit handler")];
 
 const MISS: Account = &[(1, "the future of lookup")];
 

@@ -1,7 +1,7 @@
 //! Reading and checking what is stored.
 
 use crate::format::label::Label;
-use crate::format::record::{ALIGN, Header, Kind};
+use crate::format::record::{ALIGN, Header, Kind, Table};
 use crate::format::{BLOCK_BYTES, StoreId, blocks_match, body};
 use crate::index::Slot;
 use crate::io::{File, Io, OpenMode, read_full, read_full_nowait, thread_waits};
@@ -40,7 +40,7 @@ impl From<io::Error> for Failure {
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) header: Header,
-    pub(crate) table: Vec<u64>,
+    pub(crate) table: Table,
     pub(crate) label: Label,
     pub(crate) inline_body: Bytes,
 }
@@ -122,7 +122,8 @@ impl BodyFile {
         io: &dyn Io,
         path: &Path,
         id: StoreId,
-        stored: &Stored,
+        header: &Header,
+        table: &[u64],
         wait: Wait,
     ) -> Result<BodyFile, Failure> {
         let file = match wait {
@@ -134,14 +135,14 @@ impl BodyFile {
             generation,
             body_len,
             ..
-        } = stored.header;
+        } = *header;
         if file.len_bytes()? != body::file_bytes(body_len) {
             return Err(Failure::Damaged("its body file has another length"));
         }
         let mut end = vec![0; (body::file_bytes(body_len) - body_len) as usize];
         wait.read_full(&*file, &mut end, body_len)?;
         let seed = id.generation_seed(generation);
-        let table_checksum = stored.table.first().copied().unwrap_or_default();
+        let table_checksum = table.first().copied().unwrap_or_default();
         let table = body::decode_end(&end, &key, generation, body_len, table_checksum, seed)
             .ok_or(Failure::Damaged("its body file has a damaged end"))?;
         Ok(BodyFile {

@@ -1,7 +1,7 @@
 //! What a record tells of its entry before the body: how its key reads, and the meta.
 
 use super::checksum;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use forebay_core::CacheKey;
 
 /// A key that is longer than this, namespace and primary together, is not kept: an entry is found by its hash.
@@ -97,6 +97,12 @@ impl Label {
     /// The encoded meta.
     pub(crate) fn meta(&self) -> Bytes {
         self.bytes.slice(self.lens.name()..)
+    }
+
+    /// The same, without another reference to the bytes.
+    pub(crate) fn into_meta(mut self) -> Bytes {
+        self.bytes.advance(self.lens.name());
+        self.bytes
     }
 
     pub(crate) fn checksum(&self, seed: u64) -> u64 {

@@ -3,6 +3,7 @@
 use super::label::{LabelLens, NAME_BYTES_MAX};
 use super::{BLOCK_BYTES, INLINE_BYTES_MAX, blocks, body, checksum, u16_at, u32_at, u64_at};
 use forebay_core::{CacheMeta, HashBinary};
+use smallvec::SmallVec;
 
 /// Records begin at multiples of this, so that an index entry stays small and a scan can find its way again.
 pub(crate) const ALIGN: usize = 64;
@@ -19,6 +20,9 @@ pub(crate) const RECORD_BYTES_MAX: u64 = (HEAD_BYTES_MAX
     + INLINE_BYTES_MAX
     + TRAILER_BYTES
     + ALIGN) as u64;
+
+/// The checksums that follow a header. None has more than four, so that none is allocated.
+pub(crate) type Table = SmallVec<[u64; INLINE_BYTES_MAX.div_ceil(BLOCK_BYTES)]>;
 
 const MAGIC: [u8; 4] = *b"FBR1";
 const CHECKSUM_AT: usize = 56;
@@ -146,7 +150,7 @@ impl Header {
     }
 
     /// Header and table at the start of `bytes`; `None` unless they are whole and undamaged.
-    pub(crate) fn decode(bytes: &[u8], segment_seed: u64) -> Option<(Header, Vec<u64>)> {
+    pub(crate) fn decode(bytes: &[u8], segment_seed: u64) -> Option<(Header, Table)> {
         if bytes.len() < HEADER_BYTES || bytes[..4] != MAGIC {
             return None;
         }

@@ -68,7 +68,7 @@ fn damage(whole: &[u8], mut decoded: impl FnMut(&[u8]) -> bool) {
 fn a_record_head_comes_back_whole_or_not_at_all() {
     for kind in [Kind::Entry, Kind::FileEntry, Kind::Tombstone] {
         let header = header(kind);
-        let table: Vec<u64> = (0..header.table_len() as u64).collect();
+        let table: record::Table = (0..header.table_len() as u64).collect();
         let encoded = header.encode(&table, SEED);
         damage(&encoded, |bytes| {
             Header::decode(bytes, SEED).is_some_and(|found| found == (header, table.clone()))

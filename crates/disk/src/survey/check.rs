@@ -130,7 +130,14 @@ impl Survey {
         progress: &mut dyn FnMut(u64),
     ) -> std::result::Result<(), Failure> {
         let path = self.layout.body(entry.generation());
-        let body = BodyFile::open(&*self.io, &path, self.id, stored, Wait::Yes)?;
+        let body = BodyFile::open(
+            &*self.io,
+            &path,
+            self.id,
+            &stored.header,
+            &stored.table,
+            Wait::Yes,
+        )?;
         let mut buffer = Vec::new();
         let mut at = 0;
         while at < body.len_bytes {
