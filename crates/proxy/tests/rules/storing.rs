@@ -1,8 +1,10 @@
 //! What may be stored, what of it, and what removes it.
 
 use forebay_demo::message::response;
+use forebay_demo::proxy::Store;
+use forebay_disk::survey::Survey;
 
-use crate::{assert_reused, get, get_with, of, say, seen, stage};
+use crate::{assert_reused, get, get_with, of, say, seen, stage, stage_on};
 
 const FRESH: &str = "Cache-Control: max-age=600\r\n";
 
@@ -131,4 +133,26 @@ fn variants_are_told_apart_by_what_vary_names_and_by_nothing_else() {
         .fetch("GET", "/x", &[("Accept-Language", "en"), ("User-Agent", "other")])
         .unwrap();
     assert_eq!(seen(&again), of("hit", "en"));
+}
+
+/// As `forebay export` and `forebay purge` read it.
+#[test]
+fn what_is_stored_on_disk_tells_its_scheme_host_and_path() {
+    let stage = stage_on(Store::Disk);
+    let fields = format!("{FRESH}Vary: Accept-Language\r\n");
+    for path in ["/a%20b?q=1", "/"] {
+        say(&stage, path, &fields, "body");
+        let fetched = stage.fetch("GET", path, &[("Accept-Language", "en")]).unwrap();
+        assert_eq!(fetched.verdict(), "miss");
+    }
+    stage.proxy.settle().unwrap();
+    let survey = Survey::of(stage.proxy.directory()).unwrap();
+    let entries = survey.segments().flat_map(|segment| segment.entries);
+    let described = entries.map(|entry| survey.describe(&entry).unwrap().expect("nothing is evicted"));
+    let told: Vec<_> = described.map(|description| description.primary).collect();
+    let host = stage.proxy.listen();
+    for path in ["/a%20b?q=1", "/"] {
+        let primary = format!("http\n{host}\n{path}");
+        assert!(told.iter().any(|it| *it == primary), "{told:?}");
+    }
 }
