@@ -123,7 +123,34 @@ pub trait HandleHit: Send + Sync {
     fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync);
 }
 
+/// What [`HandleHit::read_body`] returns, for handlers that write it without `async`.
+pub type ReadBody<'a> = Pin<Box<dyn Future<Output = Result<Option<Bytes>>> + Send + 'a>>;
+
+/// What [`HandleHit::read_body`] returns behind the last byte of a body, without an allocation: every hit ends with it.
+///
+/// ```
+/// use std::task::{Context, Poll, Waker};
+///
+/// let mut end = forebay_core::end_of_body();
+/// let polled = end.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// assert!(matches!(polled, Poll::Ready(Ok(None))));
+/// ```
+pub fn end_of_body<'a>() -> ReadBody<'a> {
+    Box::pin(NothingLeft)
+}
+
 /// Is done at once. It has no size, so that a box of it is no allocation.
+struct NothingLeft;
+
+impl Future for NothingLeft {
+    type Output = Result<Option<Bytes>>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        Poll::Ready(Ok(None))
+    }
+}
+
+/// The same.
 struct NothingToDo;
 
 impl Future for NothingToDo {

@@ -26,7 +26,7 @@ mod varint;
 
 pub use error::ErrorKind;
 pub use head::{ResponseHead, ResponseHeadBuilder};
-pub use hit::{HandleHit, HitHandler};
+pub use hit::{HandleHit, HitHandler, ReadBody, end_of_body};
 pub use http::Extensions;
 pub use key::{CacheHashKey, CacheKey, CompactCacheKey, HashBinary};
 pub use meta::CacheMeta;

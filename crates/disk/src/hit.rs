@@ -9,7 +9,7 @@ use crate::store::Store;
 use crate::tier::Place;
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, ErrorKind, HandleHit, HashBinary, Result};
+use forebay_core::{CacheEntryId, ErrorKind, HandleHit, HashBinary, ReadBody, Result, end_of_body};
 use forebay_live::ShardedRef;
 use std::any::Any;
 use std::sync::Arc;
@@ -147,19 +147,25 @@ impl StoredHit {
 
 #[async_trait]
 impl HandleHit for StoredHit {
-    async fn read_body(&mut self) -> Result<Option<Bytes>> {
+    fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
         if self.position >= self.end {
-            return Ok(None);
+            return end_of_body();
         }
-        let chunk = match &self.body {
-            Body::Inline(bytes) => bytes.slice(self.position as usize..self.end as usize),
-            Body::File(file, _) => match self.copied() {
-                Some(chunk) => chunk,
-                None => Box::pin(self.read_file(file)).await?,
-            },
-        };
-        self.position += chunk.len() as u64;
-        Ok(Some(chunk))
+        Box::pin(async {
+            let chunk = match &self.body {
+                Body::Inline(bytes) => bytes.slice(self.position as usize..self.end as usize),
+                Body::File(file, _) => match self.copied() {
+                    Some(chunk) => chunk,
+                    None => Box::pin(self.read_file(file)).await?,
+                },
+            };
+            self.position += chunk.len() as u64;
+            Ok(Some(chunk))
+        })
     }
 
     fn can_seek(&self) -> bool {

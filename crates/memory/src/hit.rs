@@ -4,7 +4,7 @@ use crate::entry::Entry;
 use crate::stats::OpenHandler;
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, ErrorKind, HandleHit, Result};
+use forebay_core::{CacheEntryId, ErrorKind, HandleHit, ReadBody, Result, end_of_body};
 use forebay_live::{Follower, Next};
 use std::any::Any;
 
@@ -29,10 +29,19 @@ impl StoredHit {
 
 #[async_trait]
 impl HandleHit for StoredHit {
-    async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        let chunk = self.entry.read(self.position, self.end);
-        self.position += chunk.as_ref().map_or(0, Bytes::len);
-        Ok(chunk)
+    fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        if self.position >= self.end {
+            return end_of_body();
+        }
+        Box::pin(async {
+            let chunk = self.entry.read(self.position, self.end);
+            self.position += chunk.as_ref().map_or(0, Bytes::len);
+            Ok(chunk)
+        })
     }
 
     fn can_seek(&self) -> bool {
