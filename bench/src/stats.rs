@@ -28,7 +28,7 @@ pub fn spread(values: &[f64]) -> Option<f64> {
 }
 
 /// How many times the second the first is, round by round: they were taken in turns, so that what disturbed both does not
-/// count. By the medians alone where one has more rounds than the other.
+/// count. By the medians alone where one has more rounds than the other; nothing where a round is no number.
 pub fn ratios(numerator: &[f64], denominator: &[f64]) -> Vec<f64> {
     pairs(numerator, denominator, |a, b| a / b)
 }
@@ -44,15 +44,15 @@ pub fn differences(more: &[f64], less: &[f64]) -> Vec<f64> {
 }
 
 fn pairs(first: &[f64], second: &[f64], compare: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-    let medians = [median(first), median(second)];
-    let compared: Vec<f64> = match medians {
-        _ if first.len() == second.len() => first.iter().zip(second).map(|(a, b)| compare(*a, *b)).collect(),
-        [Some(a), Some(b)] => vec![compare(a, b)],
-        _ => Vec::new(),
+    let compared: Vec<f64> = if first.len() == second.len() {
+        first.iter().zip(second).map(|(a, b)| compare(*a, *b)).collect()
+    } else {
+        let medians = median(first).zip(median(second));
+        medians.map(|(a, b)| compare(a, b)).into_iter().collect()
     };
     match compared.iter().all(|value| value.is_finite()) {
         true => compared,
-        false => Vec::new(), // something was divided by nothing
+        false => Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use forebay_core::{ReadBody, end_of_body};
 use pingora_cache::key::{CacheHashKey, HashBinary};
 use pingora_cache::storage::{
     HandleHit, HitHandler, MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Storage,
@@ -87,9 +88,15 @@ struct FloorHit(Bytes);
 
 #[async_trait]
 impl HandleHit for FloorHit {
-    async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        let rest = std::mem::take(&mut self.0);
-        Ok((!rest.is_empty()).then_some(rest))
+    fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        match self.0.is_empty() {
+            true => end_of_body(),
+            false => Box::pin(async { Ok(Some(std::mem::take(&mut self.0))) }),
+        }
     }
 
     async fn finish(

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_core::{
     CacheHashKey, CacheKey, CacheMeta, CompactCacheKey, ErrorKind, HandleHit, HashBinary, HitHandler,
-    MissHandler, PurgeType, Result, SpanHandle, Storage,
+    MissHandler, PurgeType, ReadBody, Result, SpanHandle, Storage, end_of_body,
 };
 use std::any::Any;
 use std::collections::HashMap;
@@ -74,11 +74,16 @@ impl Storage for Least {
 /// What is left to read.
 struct LeastHit(Bytes);
 
-#[async_trait]
 impl HandleHit for LeastHit {
-    async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        let rest = std::mem::take(&mut self.0);
-        Ok((!rest.is_empty()).then_some(rest))
+    fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        match self.0.is_empty() {
+            true => end_of_body(),
+            false => Box::pin(async { Ok(Some(std::mem::take(&mut self.0))) }),
+        }
     }
 
     fn as_any(&self) -> &(dyn Any + Send + Sync) {

@@ -60,7 +60,7 @@ pub struct Pick {
 pub struct Standing {
     /// What was measured, the median of the rounds.
     pub value: f64,
-    /// Half of the rounds lies between these.
+    /// The middle half of the rounds lies between these.
     pub quartiles: (f64, f64),
     /// Whether the value reaches the goal.
     pub is_reached: bool,
@@ -168,9 +168,15 @@ impl Pick {
 /// Every goal of the areas that were measured, with its figure.
 pub fn table(figures: &[&Figure]) -> Vec<Vec<String>> {
     let mut rows = vec![
-        ["goal", "measured", "half of the rounds", "reached", "at best"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "goal",
+            "measured",
+            "middle half of the rounds",
+            "reached",
+            "at best",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     let is_of_measured_area = |goal: &Goal| figures.iter().any(|figure| figure.area == goal.value.area());
     for goal in goals().into_iter().filter(is_of_measured_area) {
@@ -179,7 +185,7 @@ pub fn table(figures: &[&Figure]) -> Vec<Vec<String>> {
             Some(standing) => (
                 in_words(standing.value),
                 match (in_words(standing.quartiles.0), in_words(standing.quartiles.1)) {
-                    (low, high) if low == high => String::new(),
+                    (low, high) if low == high => String::new(), // as where there is one round
                     (low, high) => format!("{low} to {high}"),
                 },
                 match (standing.is_reached, standing.is_close) {

@@ -13,8 +13,8 @@ pub(super) fn page(report: &Report) -> String {
         memory\"); Traffic Server and Squid have as much memory beside as the store may hold.\n"
         .to_owned();
     text += &plots(report, "");
-    text += "\n## Goals\n\nWhere a goal lies within the half of the rounds that is nearest to their median, it is reached or missed *barely*: \
-        another run may say the opposite. *At best*: what it would be with the least work that there can be in place of ours: no storage behind \
+    text += "\n## Goals\n\nWhere a goal lies within the middle half of the rounds, it is reached or missed *barely*: another run may say the \
+        opposite. *At best*: what it would be with the least work that there can be in place of ours: no storage behind \
         pingora's trait (its own types alone), a verified read and nothing else behind forebay's, a storage that takes fills and keeps nothing, one \
         that has one response and gives it to all.\n\n";
     text += &words::markdown(&goals::table(&report.figures()), 1);

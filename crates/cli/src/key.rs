@@ -27,8 +27,8 @@ fn proxy_key(url: &str) -> Option<String> {
         .strip_suffix(":80")
         .or(host.strip_suffix(':'))
         .unwrap_or(&host);
-    let path = if path.is_empty() { "/" } else { path };
-    Some(format!("http\n{host}\n{path}"))
+    let root = if path.starts_with('/') { "" } else { "/" };
+    Some(format!("http\n{host}\n{root}{path}"))
 }
 
 /// The URL that a primary key of forebay-proxy's is of.
@@ -52,6 +52,7 @@ mod tests {
         for (url, key) in [
             ("http://Example.org:80/a?b", "http\nexample.org\n/a?b"),
             ("http://example.org", "http\nexample.org\n/"),
+            ("http://example.org?q", "http\nexample.org\n/?q"),
             ("http://example.org:", "http\nexample.org\n/"),
             ("http://example.org:/a", "http\nexample.org\n/a"),
             ("http://example.org:8080/a", "http\nexample.org:8080\n/a"),

@@ -58,7 +58,7 @@ enum Command {
         /// in whatever namespace
         key: String,
         /// Remove every entry of which the URL or the primary key begins with KEY, as `export` prints them. Keys of more
-        /// than 4 KiB are not kept as text, and none begins so
+        /// than 4 KiB are not kept as text, and none begins so; nor does what is damaged, which nobody is served
         #[arg(long)]
         prefix: bool,
     },

@@ -31,17 +31,21 @@ impl Wanted {
         }
     }
 
-    /// The hashes of what is meant; some may have no entry.
-    fn hashes(&self, dir: &Path) -> Result<Vec<HashBinary>, Failure> {
+    /// The hashes that are known, whatever entries tell: of those that are damaged, or do not tell their key, too.
+    fn hashes(&self) -> Vec<HashBinary> {
         match self {
-            Wanted::Hash(hash) => Ok(vec![*hash]),
+            Wanted::Hash(hash) => vec![*hash],
+            Wanted::Primaries(primaries) => primaries.iter().map(|it| key::hash_of(it)).collect(),
+            Wanted::Prefix(_) => Vec::new(),
+        }
+    }
+
+    /// The hashes of the entries that tell that they are meant.
+    fn found_in(&self, dir: &Path) -> Result<Vec<HashBinary>, Failure> {
+        match self {
+            Wanted::Hash(_) => Ok(Vec::new()),
             Wanted::Primaries(primaries) => {
-                // Also those of entries that are damaged, or do not tell their key.
-                let mut hashes: Vec<_> = primaries.iter().map(|it| key::hash_of(it)).collect();
-                hashes.extend(entries(dir, |primary| {
-                    primaries.iter().any(|it| it.as_bytes() == primary)
-                })?);
-                Ok(hashes)
+                entries(dir, |primary| primaries.iter().any(|it| it.as_bytes() == primary))
             }
             Wanted::Prefix(prefix) => entries(dir, |primary| {
                 let url = key::url_of(primary);
@@ -77,16 +81,23 @@ pub(crate) fn run(
         .open()
         .map_err(|error| Failure::Store(format!("{}{}", crate::in_words(&error), advice(&error))))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let mut purged = 0;
-    for hash in Wanted::new(text, is_prefix).hashes(&dir)? {
-        let key = CompactCacheKey {
-            primary: hash,
-            ..CompactCacheKey::default()
-        };
-        let trace = SpanHandle::none();
-        let done = runtime.block_on(store.purge(&key, PurgeType::Invalidation, &trace))?;
-        purged += u64::from(done);
-    }
+    let purge = |hashes: Vec<HashBinary>| {
+        let mut purged = 0;
+        for primary in hashes {
+            let (key, trace) = (
+                CompactCacheKey {
+                    primary,
+                    ..CompactCacheKey::default()
+                },
+                SpanHandle::none(),
+            );
+            let done = runtime.block_on(store.purge(&key, PurgeType::Invalidation, &trace))?;
+            purged += u64::from(done);
+        }
+        Result::<u64, Failure>::Ok(purged)
+    };
+    let wanted = Wanted::new(text, is_prefix);
+    let purged = purge(wanted.hashes())? + purge(wanted.found_in(&dir)?)?;
     store.close(); // which syncs
     if store.stats().write_errors > 0 {
         return Err(Failure::Store(format!(

@@ -34,6 +34,8 @@ pub trait HandleHit: Send + Sync {
     ///
     /// **Cancellation**: `READ-CANCEL`: dropping the future loses no byte; the next call goes on where the last
     /// completed one ended.
+    ///
+    /// What it returns is a [`ReadBody`], and may be [`end_of_body`].
     async fn read_body(&mut self) -> Result<Option<Bytes>>;
 
     /// Ends the hit, so that the storage can account for it.
@@ -123,10 +125,31 @@ pub trait HandleHit: Send + Sync {
     fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync);
 }
 
-/// What [`HandleHit::read_body`] returns, for handlers that write it without `async`.
+/// What [`HandleHit::read_body`] returns. A handler may write it without `async`, and without `#[async_trait]`:
+///
+/// ```
+/// # use {bytes::Bytes, forebay_core::{HandleHit, ReadBody, end_of_body}, std::any::Any};
+/// struct OneChunk(Bytes);
+///
+/// impl HandleHit for OneChunk {
+///     fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
+///     where
+///         's: 'f,
+///         Self: 'f,
+///     {
+///         match self.0.is_empty() {
+///             true => end_of_body(),
+///             false => Box::pin(async { Ok(Some(std::mem::take(&mut self.0))) }),
+///         }
+///     }
+/// #   fn as_any(&self) -> &(dyn Any + Send + Sync) { self }
+/// #   fn as_any_mut(&mut self) -> &mut (dyn Any + Send + Sync) { self }
+/// }
+/// ```
 pub type ReadBody<'a> = Pin<Box<dyn Future<Output = Result<Option<Bytes>>> + Send + 'a>>;
 
-/// What [`HandleHit::read_body`] returns behind the last byte of a body, without an allocation: every hit ends with it.
+/// What [`HandleHit::read_body`] may return behind the last byte of a body: `None`, without an allocation. Every hit that is
+/// read to its end asks for it.
 ///
 /// ```
 /// use std::task::{Context, Poll, Waker};

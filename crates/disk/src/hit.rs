@@ -7,7 +7,6 @@ use crate::read::{BodyFile, Failure};
 use crate::spare::Reading;
 use crate::store::Store;
 use crate::tier::Place;
-use async_trait::async_trait;
 use bytes::Bytes;
 use forebay_core::{CacheEntryId, ErrorKind, HandleHit, HashBinary, ReadBody, Result, end_of_body};
 use forebay_live::ShardedRef;
@@ -145,7 +144,6 @@ impl StoredHit {
     }
 }
 
-#[async_trait]
 impl HandleHit for StoredHit {
     fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
     where

@@ -5,7 +5,7 @@ use crate::format::label::Label;
 use crate::hit::{Body, StoredHit};
 use crate::index::Slot;
 use crate::miss::DiskMiss;
-use crate::read::{BodyFile, Failure, Stored, Wait};
+use crate::read::{BodyFile, Failure, Wait};
 use crate::stats::DiskStats;
 use crate::store::{Spilled, Store};
 use crate::writer::{Change, Op};
@@ -244,20 +244,21 @@ fn open_entry(
         return Ok(None);
     };
     let (weight, in_file) = (stored.header.weight_bytes(), stored.body_in_file());
-    let Stored {
-        header,
-        table,
-        label,
-        inline_body,
-    } = stored;
-    let meta =
-        CacheMeta::decode(label.into_meta()).map_err(|_| Failure::Damaged("its meta cannot be read"))?;
+    let meta = CacheMeta::decode(stored.label.into_meta())
+        .map_err(|_| Failure::Damaged("its meta cannot be read"))?;
     let body = match in_file {
-        false => Body::Inline(inline_body),
+        false => Body::Inline(stored.inline_body),
         true => {
             let reading = store.readers.enter(slot.generation);
             let path = store.layout.body(slot.generation);
-            let file = BodyFile::open(&*store.options.io, &path, store.id, &header, &table, wait)?;
+            let file = BodyFile::open(
+                &*store.options.io,
+                &path,
+                store.id,
+                &stored.header,
+                &stored.table,
+                wait,
+            )?;
             Body::File(file, reading)
         }
     };

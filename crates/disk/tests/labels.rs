@@ -4,10 +4,12 @@ mod common;
 
 use bytes::Bytes;
 use common::{body, get, key, meta, none, open, put};
-use forebay_core::{CacheKey, PurgeTarget, Storage};
+use forebay_core::{CacheKey, ErrorKind, PurgeTarget, Storage};
 use forebay_disk::DiskStorage;
+use forebay_disk::io::{Fault, FaultyIo, Operation};
 use forebay_disk::survey::{Description, Survey};
 use std::path::Path;
+use std::sync::Arc;
 
 const CAPACITY_BYTES: u64 = 8 << 20;
 
@@ -120,6 +122,22 @@ async fn a_key_of_nothing_but_hashes_or_of_more_than_4_kib_is_not_told() {
         assert_eq!((namespace.len(), primary.len()), (0, told));
         assert!(store.lookup(&key, &none()).await.unwrap().is_some());
     }
+}
+
+/// Else a purge by what entries tell would pass over what the disk gives again later.
+#[tokio::test]
+async fn a_disk_that_fails_is_told_from_damage() {
+    let (dir, io) = (tempfile::tempdir().unwrap(), FaultyIo::new());
+    let store = open(dir.path(), CAPACITY_BYTES);
+    put(&store, "a", &body(10, 1)).await.unwrap();
+    store.close();
+    let survey = Survey::through(dir.path(), Arc::new(io.clone())).unwrap();
+    let entry = survey.segments().next().unwrap().entries[0].clone();
+    io.set_plan(|call| (call.operation == Operation::Read).then_some(Fault::Errno(5)));
+    let error = survey.describe(&entry).unwrap_err();
+    assert_eq!(ErrorKind::of(&error), Some(ErrorKind::StorageFailed), "{error}");
+    io.set_plan(|_| None);
+    assert_eq!(survey.describe(&entry).unwrap().unwrap().primary, "a");
 }
 
 #[tokio::test]

@@ -27,7 +27,6 @@ impl StoredHit {
     }
 }
 
-#[async_trait]
 impl HandleHit for StoredHit {
     fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
     where

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use clap::Parser;
+use forebay_core::{ReadBody, end_of_body};
 use forebay_proxy::flags::Flags;
 use forebay_proxy::server;
 use forebay_proxy::store::Store;
@@ -124,9 +125,15 @@ struct Reader(Bytes);
 
 #[async_trait]
 impl HandleHit for Reader {
-    async fn read_body(&mut self) -> Result<Option<Bytes>> {
-        let body = std::mem::take(&mut self.0);
-        Ok(Some(body).filter(|body| !body.is_empty()))
+    fn read_body<'s, 'f>(&'s mut self) -> ReadBody<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        match self.0.is_empty() {
+            true => end_of_body(),
+            false => Box::pin(async { Ok(Some(std::mem::take(&mut self.0))) }),
+        }
     }
 
     async fn finish(
