@@ -2,8 +2,8 @@
 
 use crate::{Failure, Outcome, key};
 use forebay_core::{CompactCacheKey, ErrorKind, HashBinary, PurgeType, SpanHandle, Storage};
-use forebay_disk::DiskOptions;
 use forebay_disk::survey::Survey;
+use forebay_disk::{DiskOptions, DiskStorage};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -81,24 +81,10 @@ pub(crate) fn run(
         .open()
         .map_err(|error| Failure::Store(format!("{}{}", crate::in_words(&error), advice(&error))))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let purge = |hashes: Vec<HashBinary>| {
-        let mut purged = 0;
-        for primary in hashes {
-            let (key, trace) = (
-                CompactCacheKey {
-                    primary,
-                    ..CompactCacheKey::default()
-                },
-                SpanHandle::none(),
-            );
-            let done = runtime.block_on(store.purge(&key, PurgeType::Invalidation, &trace))?;
-            purged += u64::from(done);
-        }
-        Result::<u64, Failure>::Ok(purged)
-    };
     let wanted = Wanted::new(text, is_prefix);
-    let purged = purge(wanted.hashes())? + purge(wanted.found_in(&dir)?)?;
-    store.close(); // which syncs
+    let mut purged = runtime.block_on(purge(&store, wanted.hashes()))?;
+    purged += runtime.block_on(purge(&store, wanted.found_in(&dir)?))?;
+    store.close(); // makes it durable
     if store.stats().write_errors > 0 {
         return Err(Failure::Store(format!(
             "the disk failed while {} was written; purge it again",
@@ -111,6 +97,21 @@ pub(crate) fn run(
         many => writeln!(out, "purged {text}: {many} entries")?,
     }
     Ok(if purged > 0 { Outcome::Fine } else { Outcome::Not })
+}
+
+/// How many of these there were. They are durable once the store is closed.
+async fn purge(store: &DiskStorage, hashes: Vec<HashBinary>) -> Result<u64, Failure> {
+    let trace = SpanHandle::none();
+    let mut purged = 0;
+    for primary in hashes {
+        let key = CompactCacheKey {
+            primary,
+            ..CompactCacheKey::default()
+        };
+        let was_there = store.purge(&key, PurgeType::Invalidation, &trace).await?;
+        purged += u64::from(was_there);
+    }
+    Ok(purged)
 }
 
 fn advice(error: &forebay_core::Error) -> &'static str {
