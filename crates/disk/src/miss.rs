@@ -104,16 +104,9 @@ impl DiskMiss {
 
     /// Takes the bytes in, and moves what is there to the file where it has grown too much.
     async fn take(&mut self, mut data: Bytes) -> Result<()> {
-        let (len, max) = (
-            self.guard.body().len() + data.len() as u64,
-            self.store.body_bytes_max(),
-        );
-        if len > max && self.lost.is_none() {
-            let why = format!("a body of more than {max} bytes is not stored");
-            self.lost = Some(self.store.refused(why));
-            if len <= self.store.options.body_bytes_max() {
-                self.store.queue.add(Op::Due); // there may be more free by now
-            }
+        let len = self.guard.body().len() + data.len() as u64;
+        if self.lost.is_none() {
+            self.lost = self.store.check_len(len).err();
         }
         if self.lost.is_none() {
             let before = len - data.len() as u64;

@@ -14,7 +14,7 @@ use crate::spare::{Readers, Spares};
 use crate::spill::{Reservation, SpillFile};
 use crate::stats::{Counters, DiskStats};
 use crate::tier::MemoryTier;
-use crate::writer::Queue;
+use crate::writer::{Op, Queue};
 use forebay_core::{CacheMeta, Error, ErrorKind, HashBinary, Result};
 use forebay_live::LiveWrites;
 use parking_lot::Mutex;
@@ -135,13 +135,26 @@ impl Store {
         *self.failed.lock() = Some((Instant::now(), error.to_string()));
     }
 
-    /// Whether a write may begin, after the disk has failed or held too much, and by the policy.
+    /// Whether a write may begin, after the disk has failed or held too much, by the length that it declares, and by the policy.
     pub(crate) fn check_begin(&self, key: &HashBinary, meta: &CacheMeta) -> Result<()> {
         self.check_state()?;
         let declared = meta.head().get("content-length");
         let declared = declared.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        self.check_len(declared.unwrap_or(0))?;
         let admitted = self.admission.begin(key, declared, Instant::now());
         admitted.map_err(|refusal| self.not_admitted(refusal))
+    }
+
+    /// Whether a body of this length may be stored for now.
+    pub(crate) fn check_len(&self, len: u64) -> Result<()> {
+        let max = self.body_bytes_max();
+        if len <= max {
+            return Ok(());
+        }
+        if len <= self.options.body_bytes_max() {
+            self.queue.add(Op::Due); // there may be more free by now
+        }
+        Err(self.refused(format!("a body of more than {max} bytes is not stored")))
     }
 
     /// Whether a write may go on by the policy that had `before` bytes and gets `more`.

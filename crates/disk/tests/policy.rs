@@ -71,6 +71,21 @@ async fn a_large_body_that_says_its_length_is_refused_before_it_comes() {
     assert_eq!(get(&store, "large").await.unwrap(), body(200_000, 1));
 }
 
+/// Refused at its end, it would have cut the transfer of a proxy that serves out of the write.
+#[tokio::test]
+async fn a_body_that_says_that_it_is_too_large_is_refused_before_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = options(dir.path()).max_object_bytes(200_000).open().unwrap();
+    let now = SystemTime::now();
+    for (declared, refused) in [("200001", true), ("200000", false), ("many", false)] {
+        let head = ResponseHead::builder(200).header("Content-Length", declared);
+        let meta = CacheMeta::new(now + Duration::from_secs(60), now, 0, 0, head.build().unwrap());
+        let begun = store.get_miss_handler(&key("large"), &meta, &none()).await;
+        assert_eq!(is_refusal(begun), refused, "{declared}");
+    }
+    assert_eq!(store.stats().refused, 1);
+}
+
 #[tokio::test]
 async fn beyond_the_write_rate_readers_are_fed_and_nothing_is_stored_or_left_behind() {
     let dir = tempfile::tempdir().unwrap();

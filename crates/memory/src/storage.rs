@@ -184,6 +184,14 @@ impl MemoryStorage {
     }
 }
 
+/// What the response says that its body has, in bytes.
+fn declared_len(meta: &CacheMeta) -> Option<u64> {
+    std::str::from_utf8(meta.head().get("content-length")?)
+        .ok()?
+        .parse()
+        .ok()
+}
+
 #[async_trait]
 impl Storage for MemoryStorage {
     async fn lookup(&self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
@@ -238,6 +246,12 @@ impl Storage for MemoryStorage {
             format!("writes in progress hold {held} bytes of {in_flight_bytes}")
         } else if meta_bytes as u64 > max_object_bytes {
             format!("a meta of {meta_bytes} bytes; the largest object is {max_object_bytes}")
+        } else if let Some(declared) = declared_len(meta)
+            && declared.saturating_add(meta_bytes as u64) > max_object_bytes
+        {
+            format!(
+                "a body that says {declared} bytes; the largest object, meta included, is {max_object_bytes}"
+            )
         } else {
             let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
             let write = self.shared.writes.begin(key.combined_bin(), id, meta.clone(), ());

@@ -364,6 +364,18 @@ async fn an_object_is_refused_as_soon_as_it_is_known_to_be_too_large() {
     meta.set_opaque(vec![0; 100_001].into());
     let refused = storage.get_miss_handler(&key(3), &meta, &trace).await;
     assert_eq!(kind(refused), Some(ErrorKind::Refused));
+    // Refused at its end, it would have cut the transfer of a proxy that serves out of the write.
+    for (declared, expected) in [
+        ("100000", Some(ErrorKind::Refused)),
+        ("90000", None),
+        ("many", None),
+    ] {
+        let head = ResponseHead::builder(200).header("Content-Length", declared);
+        let mut meta = self::meta();
+        meta.set_head(head.build().unwrap());
+        let begun = storage.get_miss_handler(&key(4), &meta, &trace).await;
+        assert_eq!(kind(begun), expected, "{declared}");
+    }
 }
 
 #[tokio::test]
