@@ -168,6 +168,27 @@ async fn an_abandoned_fill_leaves_nothing_and_its_follower_gets_an_error() {
     assert_eq!((memory.stats().live_writes, memory.stats().open_handlers), (0, 0));
 }
 
+/// An error at the end would make pingora disable the cache, and with it the reader that still serves the client.
+#[tokio::test]
+async fn a_body_that_cannot_be_stored_reaches_its_client_whole() {
+    let options = MemoryOptions::new(1 << 20).max_object_bytes(1000);
+    let memory = Arc::new(options.build().unwrap());
+    let mut writer = cache(leak(memory.clone()));
+    assert!(writer.cache_lookup().await.unwrap().is_none());
+    writer.cache_miss();
+    writer.set_cache_meta(meta(SystemTime::now(), "1"));
+    writer.set_miss_handler().await.unwrap();
+    let body = "x".repeat(1000); // leaves no room for the meta
+    let miss = writer.miss_handler().unwrap();
+    miss.write_body(body.clone().into(), true).await.unwrap();
+    writer.finish_miss_handler().await.unwrap();
+    let reader = writer.miss_body_reader().unwrap();
+    assert_eq!(reader.read_body().await.unwrap().unwrap(), body);
+    assert_eq!(reader.read_body().await.unwrap(), None);
+    assert_eq!(memory.stats().entries, 0);
+    assert!(cache(leak(memory)).cache_lookup().await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn an_eviction_manager_of_pingoras_tracks_entries_by_their_ids() {
     let (_, storage) = memory();

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// - The spans of the storage are children of the current `tracing` span; those of pingora end here.
 /// - `as_any`, here and on hit handlers, is that of the storage, so that `HttpCache::storage_type_is` knows it.
 /// - An entry with a meta that pingora cannot hold (only others can have written it) is logged, and a miss.
+/// - Where a response cannot be stored after all (the disk fails, the body grew too large), that is logged, and `finish` says
+///   all the same that it was: on an error pingora would cut the transfer of the client that it is fetched for. An eviction
+///   manager of pingora's counts it until it evicts it.
 /// - Pingora panics where a tagged lookup finds nothing. A storage that keeps to `STREAM-TAG` never lets that happen.
 pub struct ToPingora {
     storage: Arc<dyn Storage>,
@@ -98,7 +101,10 @@ impl ToPingora {
         let meta = meta::from_pingora(meta)?;
         let span = SpanHandle::current();
         let handler = self.storage.get_miss_handler(&key, &meta, &span).await?;
-        Ok(ToPingoraMiss { handler })
+        Ok(ToPingoraMiss {
+            handler,
+            body_bytes: 0,
+        })
     }
 
     pub(crate) async fn update(&self, key: &PingoraKey, meta: &PingoraMeta) -> Result<bool> {
@@ -125,14 +131,22 @@ impl ToPingoraHit {
 
 pub(crate) struct ToPingoraMiss {
     pub(crate) handler: MissHandler,
+    /// What was written to it.
+    pub(crate) body_bytes: usize,
 }
 
 impl ToPingoraMiss {
-    pub(crate) async fn end(self) -> Result<PingoraMissFinishType> {
-        Ok(match self.handler.finish().await? {
-            MissFinishType::Created(size) => PingoraMissFinishType::Created(size),
-            MissFinishType::Appended(size, max) => PingoraMissFinishType::Appended(size, max),
-        })
+    /// An entry that was not stored counts as one that went right after: on an error pingora takes the reader away that still
+    /// serves the client.
+    pub(crate) async fn end(self) -> PingoraMissFinishType {
+        match self.handler.finish().await {
+            Ok(MissFinishType::Created(size)) => PingoraMissFinishType::Created(size),
+            Ok(MissFinishType::Appended(size, max)) => PingoraMissFinishType::Appended(size, max),
+            Err(error) => {
+                log::warn!("a response is not stored: {error}");
+                PingoraMissFinishType::Created(self.body_bytes.max(1))
+            }
+        }
     }
 }
 
@@ -154,7 +168,7 @@ mod tests {
         let miss = bridge.start(&key, &meta).await.unwrap();
         assert!(bridge.find(&key).await.unwrap().is_some());
         assert_eq!(bridge.heads.len(), 0);
-        miss.end().await.unwrap();
+        miss.end().await;
         assert!(bridge.find(&key).await.unwrap().is_some());
         assert_eq!(bridge.heads.len(), 1);
     }

@@ -142,11 +142,12 @@ impl PingoraHandleHit for ToPingoraHit {
 #[async_trait]
 impl PingoraHandleMiss for ToPingoraMiss {
     async fn write_body(&mut self, data: Bytes, eof: bool) -> Result<()> {
+        self.body_bytes += data.len();
         self.handler.write_body(data, eof).await.map_err(error_to_pingora)
     }
 
     async fn finish(self: Box<Self>) -> Result<PingoraMissFinishType> {
-        self.end().await.map_err(error_to_pingora)
+        Ok(self.end().await)
     }
 
     fn streaming_write_tag(&self) -> Option<&[u8]> {

@@ -166,11 +166,12 @@ impl PingoraHandleMiss for ToPingoraMiss {
         's: 'f,
         Self: 'f,
     {
+        self.body_bytes += data.len();
         self.handler.write_body(data, eof)
     }
 
     async fn finish(self: Box<Self>) -> Result<PingoraMissFinishType> {
-        self.end().await
+        Ok(self.end().await)
     }
 
     fn streaming_write_tag(&self) -> Option<&[u8]> {
