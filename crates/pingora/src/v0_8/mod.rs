@@ -15,7 +15,7 @@
 //! # Ok::<(), Box<forebay_core::Error>>(())
 //! ```
 //!
-//! (`pingora_cache_0_8` is `pingora-cache` 0.8.0 under another name, so that both versions have a place here.)
+//! (`pingora_cache_0_8` is `pingora-cache` 0.8 under another name, so that both versions have a place here.)
 //!
 //! # What differs from 0.9
 //!
@@ -27,9 +27,11 @@
 //!   goes along as it is, so entries keep their place, and collide as they do in pingora 0.8.
 //! - Errors are of another crate version. They are translated, with their type, source, retry, context and cause, which
 //!   costs one more allocation for each chunk of a body.
+//! - What opens a store fails with an error of the newer crate version, too, which `?` does not turn into one of pingora 0.8's.
 //! - What became stale before 1970, in an entry that was revalidated, became stale in 1970.
 //!
-//! A proxy on pingora 0.8 needs a tokio below 1.54 in its lock file: pingora-core 0.8.1 panics with later ones. This bridge,
+//! A proxy on pingora 0.8 needs a tokio below 1.54 in its lock file (`cargo update tokio --precise 1.53.1`): pingora-core 0.8.1
+//! panics with later ones. This bridge,
 //! pingora-cache and the conformance suite have no part in that.
 
 mod error;
