@@ -171,7 +171,8 @@ async fn wait(running: &[Running<'_>], store: &Store, record: &Record) -> Checke
 /// What a failure of this check says first where it may not happen again.
 pub(crate) fn caveat(cx: &Context) -> Option<&'static str> {
     cx.harness.capabilities().background.then_some(
-        "best effort: the backend has threads, so that the same schedule may come to something else",
+        "best effort: the backend may have threads (see `Capabilities::without_background`), so that the same schedule may come to \
+         something else",
     )
 }
 

@@ -22,7 +22,7 @@ pub struct Flags {
     pub origin: String,
 
     /// Where clients connect; port 0 takes a free one and prints it
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
 
     /// Keep entries in this directory, which is created if it is missing; its parent must be there
@@ -68,7 +68,7 @@ pub struct Flags {
     pub threads: Option<usize>,
 
     /// Serve /healthz, /readyz and /metrics here; /readyz is 503 from SIGTERM on
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "IP:PORT")]
     pub admin: Option<SocketAddr>,
 
     /// Take PURGE from these addresses and networks alone, or from `none`; may be repeated, or a list with commas (default:

@@ -193,7 +193,8 @@ fn refuse_foreign(io: &dyn Io, layout: &Layout) -> Result<()> {
         };
         if !ours {
             return Err(ErrorKind::Refused.error(format!(
-                "{} is not empty and is no store: there is {}; give an empty directory. Nothing was changed",
+                "{} is not empty and is no store: there is {}; give the directory of a store, or an empty one for \
+                 a new store. Nothing was changed",
                 layout.root().display(),
                 path.display()
             )));

@@ -234,7 +234,7 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Box<Error> {
 
 pub(crate) fn not_ours(path: &Path, expected: &str) -> Box<Error> {
     ErrorKind::Refused.error(format!(
-        "open a store: {} is not {expected}, as every store has there; nothing was changed",
+        "open a store: {} is not {expected}, which it has to be in a store; nothing was changed",
         path.display()
     ))
 }
