@@ -1,12 +1,13 @@
 //! Lookup: what is found, and that finding changes nothing.
 
 use super::gauges::{gauges_at_rest, gauges_return_to_the_same_entries};
+use crate::Capability;
 use crate::content::{SIZES, Version, body, key, meta, stale_meta, variant};
 use crate::context::Context;
 use crate::ops::Store;
 use crate::outcome::{Checked, ensure};
 use bytes::Bytes;
-use forebay_core::{CacheKey, CacheMeta, ResponseHead};
+use forebay_core::{CacheKey, CacheMeta, HashBinary, ResponseHead};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How a body is cut, again and again: evenly, and with small chunks before, between and behind large ones, since a backend
@@ -142,7 +143,80 @@ pub(super) async fn variance(cx: &Context) -> Checked<()> {
     // The user tag is no part of the key.
     let mut of_another_user = CacheKey::new("", "k", "another user");
     of_another_user.set_variance_key([2; 16]);
-    store.expect(&of_another_user, &updated).await
+    store.expect(&of_another_user, &updated).await?;
+    variant_in_progress(cx).await?;
+    nearly_the_same(cx).await
+}
+
+/// A write of one variant, while others are stored, purged and expired.
+async fn variant_in_progress(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let keys = [key("k"), variant("k", 1), variant("k", 2)];
+    let versions = [1, 2, 3].map(|number| Version::new(number, 1000));
+    store.put(&keys[0], &versions[0]).await?;
+    store.put(&keys[1], &versions[1]).await?;
+    let mut writer = store.writer(&keys[2], &versions[2]).await?;
+    writer.write(versions[2].body.slice(..500), false).await?;
+    store.expect(&keys[0], &versions[0]).await?;
+    store.expect(&keys[1], &versions[1]).await?;
+    store.expect_absent(&variant("k", 3)).await?;
+    store.expire(&keys[1]).await?;
+    store.expect(&keys[0], &versions[0]).await?;
+    store.invalidate(&keys[1]).await?;
+    store.invalidate(&keys[0]).await?;
+    if cx.able.to(Capability::Stream) {
+        store.hit(&keys[2]).await?.expect_meta(&versions[2].meta)?;
+    }
+    writer.write(versions[2].body.slice(500..), true).await?;
+    writer.finish().await?;
+    store.expect(&keys[2], &versions[2]).await
+}
+
+/// Keys whose hashes differ in one byte, and keys whose namespace and primary are the same bytes when they are joined.
+async fn nearly_the_same(cx: &Context) -> Checked<()> {
+    let store = cx.fresh().await?;
+    let mut keys: Vec<_> = [("", "abc"), ("a", "bc"), ("ab", "c")]
+        .map(|(namespace, primary)| CacheKey::new(namespace, primary, "suite"))
+        .to_vec();
+    for name in ["hash", "variant"] {
+        // The last of them is zero throughout.
+        for byte in 0..=size_of::<HashBinary>() {
+            let (mut key, mut hash) = (key(&format!("{name} {byte}")), [0; 16]);
+            hash.iter_mut().skip(byte).take(1).for_each(|byte| *byte = 1);
+            match name {
+                "hash" => key.set_primary_bin_override(hash),
+                _ => {
+                    key.set_primary_bin_override([0xEE; 16]);
+                    key.set_variance_key(hash);
+                }
+            }
+            keys.push(key);
+        }
+    }
+    let mut of_primary = key("no variant");
+    of_primary.set_primary_bin_override([0xEE; 16]);
+    keys.push(of_primary);
+    let versions: Vec<_> = (0..keys.len() as u32)
+        .map(|number| Version::new(number, 100))
+        .collect();
+    for (key, version) in keys.iter().zip(&versions) {
+        store.put(key, version).await?;
+    }
+    for (index, (key, version)) in keys.iter().zip(&versions).enumerate() {
+        // By its hashes alone it is the same key.
+        store.expect(key, version).await?;
+        store
+            .expect(&CacheKey::from_compact(&key.to_compact()), version)
+            .await?;
+        if index % 2 == 0 {
+            store.invalidate(key).await?;
+            store.expect_absent(key).await?;
+        }
+    }
+    for (key, version) in keys.iter().zip(&versions).skip(1).step_by(2) {
+        store.expect(key, version).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn stale(cx: &Context) -> Checked<()> {

@@ -1,7 +1,7 @@
 //! Tags: the names of writes in progress.
 
 use crate::Capability;
-use crate::content::{Version, difference, key};
+use crate::content::{Version, difference, key, variant};
 use crate::context::Context;
 use crate::ops::{HANGS, must};
 use crate::outcome::{Checked, broken};
@@ -135,6 +135,8 @@ pub(super) async fn unknown(cx: &Context) -> Checked<()> {
         tags.push(writer.tag()?);
         others.push(writer);
     }
+    let of_a_variant = store.writer(&variant("k", 1), &Version::new(6, 1000)).await?;
+    tags.push(of_a_variant.tag()?);
     for (name, ended) in [("k", "finished"), ("k", "dropped")] {
         let mut writer = store.writer(&key(name), &version).await?;
         let tag = writer.tag()?;

@@ -6,6 +6,7 @@ mod defect;
 mod disk;
 mod faulty;
 mod hopping;
+mod lossy;
 mod matrix;
 mod on_drop;
 mod pasted;

@@ -2,6 +2,7 @@
 
 use crate::body::{Body, Phase, Reader};
 use crate::defect::Defect;
+use crate::lossy;
 use crate::on_drop::OnDrop;
 use crate::write::Write;
 use async_trait::async_trait;
@@ -47,6 +48,7 @@ pub(crate) struct Entry {
 #[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) key: HashBinary,
+    primary: HashBinary,
     pub(crate) meta: CacheMeta,
     pub(crate) body: Arc<Body>,
     pub(crate) invalidated: bool,
@@ -144,11 +146,16 @@ impl BrokenStorage {
     }
 
     fn key_of(&self, key: &impl CacheHashKey) -> HashBinary {
-        if self.has(Defect::KeyedByPrimary) {
-            key.primary_bin()
-        } else {
-            key.combined_bin()
-        }
+        lossy::key(self.defect, key)
+    }
+
+    fn key_of_request(&self, key: &CacheKey) -> HashBinary {
+        lossy::key_of_request(self.defect, key)
+    }
+
+    /// Whether a live write is found by what has that key.
+    fn is_of(&self, live: &Live, key: HashBinary, primary: HashBinary, takes_variants: Defect) -> bool {
+        live.key == key || (self.has(takes_variants) && live.primary == primary)
     }
 
     fn remove(&self, state: &mut State, target: PurgeTarget<'_>) -> Option<CacheEntryId> {
@@ -220,7 +227,7 @@ impl BrokenStorage {
 #[async_trait]
 impl Storage for BrokenStorage {
     async fn lookup(&self, key: &CacheKey, _trace: &SpanHandle) -> Result<Option<(CacheMeta, HitHandler)>> {
-        let key = self.key_of(key);
+        let (key, primary) = (self.key_of_request(key), key.primary_bin());
         if self.has(Defect::DroppedLookupEvicts) {
             let dropped = OnDrop::new(|| lock(&self.state).forget(key));
             crate::body::pause().await;
@@ -240,7 +247,7 @@ impl Storage for BrokenStorage {
         let visible = state
             .live
             .iter()
-            .filter(|(_, live)| live.key == key && !hidden(live));
+            .filter(|(_, live)| self.is_of(live, key, primary, Defect::LiveByPrimary) && !hidden(live));
         if let Some((number, live)) = visible.max_by_key(|(number, _)| **number)
             && !matches!(self.defect, Defect::HidesPartials | Defect::MetaEarly)
         {
@@ -271,7 +278,10 @@ impl Storage for BrokenStorage {
         };
         if self.has(Defect::EmptyTag) && tag.is_empty() {
             let state = lock(&self.state);
-            let of_key = state.live.iter().filter(|(_, live)| live.key == self.key_of(key));
+            let of_key = state
+                .live
+                .iter()
+                .filter(|(_, live)| live.key == self.key_of_request(key));
             let newest = of_key.max_by_key(|(number, _)| **number);
             return Ok(newest.map(|(number, live)| self.live_hit(*number, live, None)));
         }
@@ -280,10 +290,12 @@ impl Storage for BrokenStorage {
         let Ok(number) = number else {
             return Ok(None);
         };
+        let (of, primary) = (self.key_of_request(key), key.primary_bin());
         let state = lock(&self.state);
         let live = state.live.get(&number).filter(|live| {
             let purged = live.invalidated && self.has(Defect::TagHiddenByPurge);
-            !purged && (live.key == self.key_of(key) || self.has(Defect::TagOfAnyKey))
+            let is_meant = self.is_of(live, of, primary, Defect::TagOfPrimary);
+            !purged && (is_meant || self.has(Defect::TagOfAnyKey))
         });
         Ok(live.map(|live| self.live_hit(number, live, state.entries.get(&live.key))))
     }
@@ -295,7 +307,7 @@ impl Storage for BrokenStorage {
         _trace: &SpanHandle,
     ) -> Result<MissHandler> {
         let mut state = lock(&self.state);
-        let key = self.key_of(key);
+        let (key, primary) = (self.key_of_request(key), key.primary_bin());
         let number = match self.defect {
             Defect::TagReused => state.live.len() as u64,
             Defect::TagOf16Bits => state.tick() % (1 << 16),
@@ -320,6 +332,7 @@ impl Storage for BrokenStorage {
         }
         let live = Live {
             key,
+            primary,
             meta: meta.clone(),
             body: body.clone(),
             invalidated: false,
@@ -376,8 +389,9 @@ impl Storage for BrokenStorage {
             _ => false,
         };
         if hides {
-            let key = self.key_of(target.key());
-            for live in state.live.values_mut().filter(|live| live.key == key) {
+            let (key, primary) = (self.key_of(target.key()), target.key().primary_bin());
+            let is_meant = |live: &&mut Live| self.is_of(live, key, primary, Defect::PurgeHidesLiveVariants);
+            for live in state.live.values_mut().filter(is_meant) {
                 let visible = !std::mem::replace(&mut live.invalidated, true);
                 hidden |= visible && matches!(target, PurgeTarget::Active(_));
             }
@@ -408,7 +422,10 @@ impl Storage for BrokenStorage {
 
     async fn expire(&self, target: PurgeTarget<'_>, _trace: &SpanHandle) -> Result<PurgeOutcome> {
         let mut state = lock(&self.state);
-        let key = self.key_of(target.key());
+        let key = match self.defect {
+            Defect::ExpireByPrimary => target.key().primary_bin(),
+            _ => self.key_of(target.key()),
+        };
         let is_meant = |entry: &&mut Entry| match target {
             PurgeTarget::Active(_) => true,
             PurgeTarget::Exact(_, id) => entry.id == id || self.has(Defect::ExpireIgnoresId),
@@ -428,7 +445,7 @@ impl Storage for BrokenStorage {
     }
 
     async fn update_meta(&self, key: &CacheKey, meta: &CacheMeta, _trace: &SpanHandle) -> Result<bool> {
-        let key = self.key_of(key);
+        let key = self.key_of_request(key);
         if self.has(Defect::DroppedUpdateRemoves) {
             let dropped = OnDrop::new(|| lock(&self.state).forget(key));
             crate::body::pause().await;
