@@ -67,7 +67,9 @@ fn meta_with(number: u32, fresh_until: SystemTime, status: u16) -> CacheMeta {
         .build()
         .expect("both lines are sound");
     let created = UNIX_EPOCH + CREATED + Duration::from_nanos(number.into());
-    CacheMeta::new(fresh_until, created, 30 + number, 60 + number, head)
+    let mut meta = CacheMeta::new(fresh_until, created, 30 + number, 60 + number, head);
+    meta.set_opaque(format!("opaque {number}").into());
+    meta
 }
 
 /// The number of the version that a meta belongs to.

@@ -82,7 +82,17 @@ pub(super) async fn meta_exact(cx: &Context) -> Checked<()> {
         store.update(&key, &meta).await?;
         store.hit(&key).await?.expect_meta(&meta)?;
     }
-    Ok(())
+    fresh_until_long_ago(&store).await
+}
+
+/// Not every way to write times down goes back beyond 1970: a storage may refuse it, and does not make another time of it.
+async fn fresh_until_long_ago(store: &Store) -> Checked<()> {
+    let (key, mut version) = (key("long ago"), Version::new(1, 10));
+    version.meta.expire_at(UNIX_EPOCH - Duration::new(1, 5));
+    match store.try_put(&key, &version).await? {
+        Ok(_) => store.expect(&key, &version).await,
+        Err(_) => store.expect_absent(&key).await,
+    }
 }
 
 /// Metas with what is easily lost.
@@ -93,6 +103,9 @@ fn metas() -> Vec<CacheMeta> {
         .header("set-cookie", "b=2")
         .header("set-cookie", "a=1")
         .build();
+    let many = (0..100).fold(ResponseHead::builder(200), |head, number: u32| {
+        head.header("set-cookie", format!("{number}=1"))
+    });
     let odd = ResponseHead::builder(404)
         .header("x-empty", "")
         .header("x-text", [0xE9, b' ', 0xFF])
@@ -105,13 +118,18 @@ fn metas() -> Vec<CacheMeta> {
         .build();
     let created = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
     let mut metas = Vec::new();
-    for head in [cookies, odd, plain, large] {
+    let variances = [[0; 16], [0xAB; 16]].into_iter().cycle();
+    for (head, variance) in [cookies, many.build(), odd, plain, large]
+        .into_iter()
+        .zip(variances)
+    {
         let head = head.expect("the lines are sound");
         let fresh_until = created + Duration::new(1, 999_999_999);
         let mut meta = CacheMeta::new(fresh_until, created, 7, 123_456, head);
         metas.push(meta.clone());
-        meta.set_updated(created + Duration::from_nanos(1));
-        meta.set_variance(Some([0xAB; 16]));
+        let updated = created + Duration::from_nanos(1);
+        meta.update_freshness(fresh_until, u32::MAX, u32::MAX - 1, updated);
+        meta.set_variance(Some(variance));
         meta.set_opaque(Bytes::from_static(b"\0opaque\xFF"));
         metas.push(meta);
     }
@@ -230,6 +248,9 @@ pub(super) async fn stale(cx: &Context) -> Checked<()> {
     let mut never_fresh = version;
     never_fresh.meta.expire_at(UNIX_EPOCH + Duration::from_secs(1));
     store.update(&key("k"), &never_fresh.meta).await?;
+    store.expect(&key("k"), &never_fresh).await?;
+    // Nor is it swept out where there is room.
+    store.put(&key("another"), &Version::new(2, 100)).await?;
     store.expect(&key("k"), &never_fresh).await
 }
 

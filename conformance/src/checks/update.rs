@@ -1,7 +1,7 @@
 //! Expire and update: new metas on old bodies.
 
 use crate::Capability;
-use crate::content::{Version, body, key, meta};
+use crate::content::{Version, body, key, meta, stale_meta};
 use crate::context::Context;
 use crate::ops::Store;
 use crate::outcome::{Checked, ensure};
@@ -36,6 +36,14 @@ pub(super) async fn expire_stale(cx: &Context) -> Checked<()> {
     };
     store.update(&k, &fresh.meta).await?;
     store.expect(&k, &fresh).await?;
+    // One that is stale already is not made less so.
+    let stale = Version {
+        meta: stale_meta(3),
+        ..version
+    };
+    store.put(&k, &stale).await?;
+    expect_outcome(store.expire(&k).await?, PurgeOutcome::Expired, "a stale entry")?;
+    store.expect(&k, &stale).await?;
     expire_with_a_live_write(cx).await
 }
 

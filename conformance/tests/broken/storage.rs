@@ -6,6 +6,7 @@ use crate::lossy;
 use crate::on_drop::OnDrop;
 use crate::write::Write;
 use async_trait::async_trait;
+use bytes::Bytes;
 use forebay_conformance::Gauges;
 use forebay_core::streaming_write::U64WriteId;
 use forebay_core::{
@@ -90,6 +91,15 @@ impl State {
                 entry.body.lock().bytes.clear();
             }
         }
+    }
+
+    /// Removes what may not be served any more.
+    pub(crate) fn sweep(&mut self, now: SystemTime) {
+        self.entries.retain(|_, entry| {
+            let (meta, window) = (&entry.meta, entry.meta.stale_if_error_sec());
+            let window = window.max(meta.stale_while_revalidate_sec());
+            meta.is_fresh(now - Duration::from_secs(window.into()))
+        });
     }
 
     /// Puts the last removed entry back, if that is its body.
@@ -206,10 +216,13 @@ impl BrokenStorage {
     fn live_hit(&self, number: u64, live: &Live, old: Option<&Entry>) -> (CacheMeta, HitHandler) {
         let mut reader = Reader::follower(self.state.clone(), live.body.clone(), CacheEntryId::new(number));
         reader.open = Some(self.handlers.clone());
-        let meta = match old {
+        let mut meta = match old {
             Some(old) if self.has(Defect::FollowerGetsOldMeta) => old.meta.clone(),
             _ => live.meta.clone(),
         };
+        if self.has(Defect::FollowerForgetsOpaque) {
+            meta.set_opaque(Bytes::new());
+        }
         (meta, Box::new(reader))
     }
 
@@ -333,7 +346,7 @@ impl Storage for BrokenStorage {
         let live = Live {
             key,
             primary,
-            meta: meta.clone(),
+            meta: lossy::meta(self.defect, meta),
             body: body.clone(),
             invalidated: false,
             evicted: false,
@@ -354,7 +367,7 @@ impl Storage for BrokenStorage {
             let before = lock(&self.state).entries.remove(&key);
             let dropped = OnDrop::new(|| {
                 if let Some(mut entry) = before.clone() {
-                    entry.meta.set_opaque(bytes::Bytes::from_static(b"put back"));
+                    entry.meta.set_opaque(Bytes::from_static(b"put back"));
                     lock(&self.state).entries.insert(key, entry);
                 }
             });
@@ -439,6 +452,15 @@ impl Storage for BrokenStorage {
                 let updated = entry.meta.updated();
                 entry.meta.update_freshness(SystemTime::now(), 0, 0, updated);
             }
+            Defect::ExpireForgetsOpaque => {
+                entry.meta.expire_at(SystemTime::now());
+                entry.meta.set_opaque(Bytes::new());
+            }
+            Defect::ExpireProlongs => {
+                let (meta, before) = (&mut entry.meta, SystemTime::now() - Duration::from_nanos(1));
+                let (revalidate, error) = (meta.stale_while_revalidate_sec(), meta.stale_if_error_sec());
+                meta.update_freshness(before, revalidate, error, meta.updated());
+            }
             _ => entry.meta.expire_at(SystemTime::now()),
         }
         Ok(PurgeOutcome::Expired)
@@ -480,7 +502,7 @@ impl Storage for BrokenStorage {
         let Some(entry) = state.entries.get_mut(&key) else {
             return Ok(false);
         };
-        entry.meta = meta.clone();
+        entry.meta = lossy::meta(self.defect, meta);
         match self.defect {
             Defect::UpdateLosesBody => {
                 entry.body = Arc::new(Body::new(self.defect));

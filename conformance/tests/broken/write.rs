@@ -8,6 +8,7 @@ use bytes::Bytes;
 use forebay_core::streaming_write::U64WriteId;
 use forebay_core::{CacheEntryId, ErrorKind, HandleMiss, MissFinishType, Result};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 pub(crate) struct Write {
     state: Arc<Mutex<State>>,
@@ -71,6 +72,9 @@ impl Write {
                 Defect::ExpiryOutlivesEntry => entry.meta.expire_at(old.meta.fresh_until()),
                 _ => {}
             }
+        }
+        if self.defect == Defect::SweepsStale {
+            state.sweep(SystemTime::now());
         }
         if live.invalidated && self.defect == Defect::PurgedFinishRemoves {
             state.forget(live.key);
