@@ -2,6 +2,7 @@
 
 use crate::content::{SIZES, Version, difference, key, meta};
 use crate::context::{Context, Opened};
+use crate::hit::Hit;
 use crate::outcome::{Checked, broken, ensure};
 use forebay_core::PurgeType;
 
@@ -46,11 +47,28 @@ pub(super) async fn nonempty(cx: &Context) -> Checked<()> {
 }
 
 pub(super) async fn bounded(cx: &Context) -> Checked<()> {
-    const CHUNK_BYTES_MAX: usize = 1 << 20;
     let store = cx.fresh().await?;
-    let (key, version) = (key("k"), Version::new(1, 3 << 20));
-    store.put(&key, &version).await?;
-    let mut hit = store.hit(&key).await?;
+    let (k, version) = (key("k"), Version::new(1, 3 << 20));
+    store.put(&k, &version).await?;
+    expect_bounded(store.hit(&k).await?).await?;
+    if !cx.able.to(crate::Capability::Stream) {
+        return Ok(());
+    }
+    // And of a follower that comes late: one large piece, then many.
+    let mut writer = store.writer(&key("live"), &version).await?;
+    let follower = store.follow(&writer).await?;
+    writer.write(version.body.slice(..3 << 19), false).await?;
+    for start in (3 << 19..3 << 20).step_by(1 << 16) {
+        writer
+            .write(version.body.slice(start..start + (1 << 16)), false)
+            .await?;
+    }
+    writer.finish().await?;
+    expect_bounded(follower).await
+}
+
+async fn expect_bounded(mut hit: Hit) -> Checked<()> {
+    const CHUNK_BYTES_MAX: usize = 1 << 20;
     while let Some(chunk) = hit.read().await? {
         let text = format!("a chunk of {} bytes", chunk.len());
         ensure(chunk.len() <= CHUNK_BYTES_MAX, "chunks of at most 1 MiB", text)?;

@@ -55,7 +55,38 @@ pub(super) async fn range(cx: &Context) -> Checked<()> {
     for (index, start) in edges.iter().enumerate() {
         ranges.extend(edges[index + 1..].iter().map(|end| (*start, Some(*end))));
     }
-    expect_ranges(cx, 700_000, &ranges).await
+    expect_ranges(cx, 700_000, &ranges).await?;
+    range_of_pieces(cx).await
+}
+
+/// A body that came in pieces of all sizes, and is larger than a usual buffer: a storage may keep it as it came.
+async fn range_of_pieces(cx: &Context) -> Checked<()> {
+    const PIECES: [usize; 8] = [100, 20_000, 3, 1, 70_000, 65_536, 1_000_000, 1_000_000];
+    const BUFFER_BYTES: usize = 1 << 20;
+    let (store, version) = (cx.fresh().await?, Version::new(1, PIECES.iter().sum()));
+    let mut writer = store.writer(&key("k"), &version).await?;
+    let mut edges = vec![BUFFER_BYTES, 2 * BUFFER_BYTES];
+    let mut written = 0;
+    for piece in PIECES {
+        edges.push(written);
+        let until = written + piece;
+        writer.write(version.body.slice(written..until), false).await?;
+        written = until;
+    }
+    writer.finish().await?;
+    let mut hit = store.hit(&key("k")).await?;
+    for edge in edges {
+        let before = edge.saturating_sub(1);
+        for range in [
+            (before, edge),
+            (before, edge + 1),
+            (edge, edge + 1),
+            (edge, written),
+        ] {
+            expect_range(&mut hit, &version, (range.0, Some(range.1))).await?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn open_end(cx: &Context) -> Checked<()> {
@@ -270,6 +301,8 @@ pub(super) async fn live(cx: &Context) -> Checked<()> {
     let mut writer = store.writer(&key, &version).await?;
     let mut hit = store.follow(&writer).await?;
     hit.seek(100_000, Some(150_000))?;
+    let mut other = store.follow(&writer).await?;
+    other.seek(10, Some(20))?;
     let mut reading = hit.reading();
     reading.expect_to_wait().await?;
     writer.write(version.body.slice(..100_000), false).await?;
@@ -285,6 +318,7 @@ pub(super) async fn live(cx: &Context) -> Checked<()> {
     if let Some(text) = difference(&version.body[100_000..150_000], &[&first[..], &rest].concat()) {
         return broken("bytes 100000 to 150000 of the live write", text);
     }
+    other.expect_bytes(&version.body[10..20]).await?;
     expect_range(&mut hit, &version, (7, Some(70_000))).await?;
     writer.finish().await?;
     expect_range(&mut hit, &version, (199_000, None)).await?;

@@ -104,7 +104,31 @@ pub(super) async fn prefix(cx: &Context) -> Checked<()> {
             return broken("in the end the whole body of that writer", text);
         }
     }
-    many_small_chunks(cx).await
+    many_small_chunks(cx).await?;
+    far_behind(cx).await
+}
+
+/// Followers that read next to nothing while the most is written, in more pieces than a queue usually holds.
+async fn far_behind(cx: &Context) -> Checked<()> {
+    const PIECES: usize = 1500;
+    const PIECE_BYTES: usize = 2000;
+    let (store, version) = (cx.fresh().await?, Version::new(4, PIECES * PIECE_BYTES));
+    let mut writer = store.writer(&key("k"), &version).await?;
+    let mut unread = store.follow(&writer).await?;
+    let mut begun = store.follow(&writer).await?;
+    let mut bytes = Vec::new();
+    for piece in 0..PIECES {
+        let start = piece * PIECE_BYTES;
+        writer
+            .write(version.body.slice(start..start + PIECE_BYTES), false)
+            .await?;
+        if bytes.is_empty() {
+            bytes = begun.read_at_least(1).await?;
+        }
+    }
+    writer.finish().await?;
+    unread.expect_bytes(&version.body).await?;
+    begun.expect_bytes(&version.body[bytes.len()..]).await
 }
 
 /// A body in hundreds of small pieces, which a storage may join while followers are anywhere among them.
@@ -342,19 +366,10 @@ pub(super) async fn count(cx: &Context) -> Checked<()> {
     let (k, version) = (key("k"), Version::new(1, 1000));
     let mut writer = store.writer(&k, &version).await?;
     writer.write(version.body.clone(), false).await?;
-    for hit in [store.follow(&writer).await?, store.hit(&k).await?] {
-        ensure(
-            hit.handler.is_stream_hit(),
-            "is_stream_hit of a follower",
-            "false",
-        )?;
-        ensure(
-            !hit.handler.should_count_access(),
-            "no should_count_access of a follower",
-            "true",
-        )?;
-    }
+    let followers = [store.follow(&writer).await?, store.hit(&k).await?];
+    expect_uncounted(&followers, "")?;
     writer.finish().await?;
+    expect_uncounted(&followers, ", once the write is finished")?;
     let hit = store.hit(&k).await?;
     ensure(
         !hit.handler.is_stream_hit(),
@@ -366,4 +381,20 @@ pub(super) async fn count(cx: &Context) -> Checked<()> {
         "should_count_access of a stored entry",
         "false",
     )
+}
+
+fn expect_uncounted(followers: &[Hit], when: &str) -> Checked<()> {
+    for hit in followers {
+        ensure(
+            hit.handler.is_stream_hit(),
+            format!("is_stream_hit of a follower{when}"),
+            "false",
+        )?;
+        ensure(
+            !hit.handler.should_count_access(),
+            format!("no should_count_access of a follower{when}"),
+            "true",
+        )?;
+    }
+    Ok(())
 }

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 const CHUNK_BYTES: usize = 64 << 10;
-/// For defects: a buffer inside the storage, and how many chunks are joined.
+/// For defects: a buffer inside the storage, how many chunks are joined, and how many are kept for followers.
 const BUFFER_BYTES: usize = 1 << 20;
 const CHUNKS_JOINED: usize = 32;
+const RING_CHUNKS: usize = 1024;
 
 pub(crate) struct Body {
     growing: Mutex<Growing>,
@@ -26,8 +27,11 @@ pub(crate) struct Growing {
     pub(crate) phase: Phase,
     waiting: Vec<Waker>,
     shared_position: usize,
-    /// For defects: how many chunks were written, and whether `finish` was called.
+    /// For defects: how many chunks were written, where each of them ends, whether `finish` was called, and the end of
+    /// the last range that was sought.
     chunks: usize,
+    chunk_ends: Vec<usize>,
+    shared_end: Option<usize>,
     pub(crate) finished: bool,
 }
 
@@ -72,6 +76,8 @@ impl Body {
         }
         growing.bytes.extend_from_slice(data);
         growing.chunks += 1;
+        let len = growing.bytes.len();
+        growing.chunk_ends.push(len);
         if eof {
             growing.phase = Phase::Whole;
         }
@@ -121,6 +127,16 @@ impl Body {
 }
 
 impl Growing {
+    /// Where a ring begins that followers share.
+    fn kept_from(&self, defect: Defect) -> usize {
+        let chunks = self.chunk_ends.len();
+        match defect {
+            Defect::RingOf1024Chunks if chunks > RING_CHUNKS => self.chunk_ends[chunks - RING_CHUNKS - 1],
+            Defect::RingOf1MiB => self.bytes.len().saturating_sub(BUFFER_BYTES),
+            _ => 0,
+        }
+    }
+
     pub(crate) fn wake(&mut self) {
         for waker in self.waiting.drain(..) {
             waker.wake();
@@ -189,6 +205,12 @@ impl Reader {
         if defect == Defect::SharedCursor && !self.follows {
             self.position = growing.shared_position;
         }
+        if self.follows {
+            self.position = self.position.max(growing.kept_from(defect));
+        }
+        if self.follows && defect == Defect::LiveEndIsShared {
+            self.end = growing.shared_end;
+        }
         let len = growing.bytes.len();
         let limit = self.end.unwrap_or(usize::MAX);
         if let Some(ahead) = self.ahead.take() {
@@ -200,10 +222,10 @@ impl Reader {
         }
         self.chunks_seen = growing.chunks;
         if self.position < len.min(limit) {
-            let chunk_bytes = if defect == Defect::OneChunk {
-                usize::MAX / 2
-            } else {
-                CHUNK_BYTES
+            let chunk_bytes = match defect {
+                Defect::OneChunk => usize::MAX / 2,
+                Defect::OneChunkOfFollower if self.follows => usize::MAX / 2,
+                _ => CHUNK_BYTES,
             };
             let until = len.min(limit).min(self.position + chunk_bytes);
             let mut from = self.position;
@@ -330,9 +352,11 @@ impl HandleHit for Reader {
 
     fn seek(&mut self, start: usize, end: Option<usize>) -> Result<()> {
         let defect = self.defect();
-        let growing = self.body.lock();
+        let mut growing = self.body.lock();
+        growing.shared_end = end;
         let len = growing.bytes.len();
         let whole = growing.phase == Phase::Whole;
+        let at_chunk_edge = 0 < start && start < len && growing.chunk_ends.contains(&start);
         drop(growing);
         let error = || Err(ErrorKind::SeekOutOfRange.error("a range outside of the body"));
         let start = match defect {
@@ -359,7 +383,11 @@ impl HandleHit for Reader {
             }
             return error();
         }
-        self.position = start;
+        self.position = match defect {
+            Defect::SeekWithinBuffer => start % BUFFER_BYTES,
+            Defect::SeekAtChunkEdge if at_chunk_edge => start - 1,
+            _ => start,
+        };
         self.end = match end {
             Some(end) if defect == Defect::EndInclusive => Some(end + 1),
             None if defect == Defect::KeepsOldEnd => self.end,
@@ -388,7 +416,8 @@ impl HandleHit for Reader {
     }
 
     fn is_stream_hit(&self) -> bool {
-        self.follows
+        let ended = self.defect() == Defect::StreamHitUntilFinish && self.body.lock().finished;
+        self.follows && !ended
     }
 
     fn should_count_access(&self) -> bool {
