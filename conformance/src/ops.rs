@@ -186,9 +186,18 @@ impl Store {
     }
 
     pub(crate) async fn purge_target(&self, target: PurgeTarget<'_>) -> Checked<PurgeOutcome> {
+        self.purge_target_as(PurgeType::Invalidation, target).await
+    }
+
+    pub(crate) async fn purge_target_as(
+        &self,
+        purge_type: PurgeType,
+        target: PurgeTarget<'_>,
+    ) -> Checked<PurgeOutcome> {
         let span = SpanHandle::none();
-        let future = self.storage.purge_target(target, PurgeType::Invalidation, &span);
-        self.outcome("purge_target", target, future).await
+        let future = self.storage.purge_target(target, purge_type, &span);
+        self.outcome(&format!("purge_target({purge_type:?})"), target, future)
+            .await
     }
 
     pub(crate) async fn expire(&self, key: &CacheKey) -> Checked<PurgeOutcome> {
@@ -216,8 +225,8 @@ impl Store {
         future: impl Future<Output = Answer<PurgeOutcome>>,
     ) -> Checked<PurgeOutcome> {
         let what = match target {
-            PurgeTarget::Active(_) => format!("{call}(Active)"),
-            PurgeTarget::Exact(_, id) => format!("{call}(Exact, id {id})"),
+            PurgeTarget::Active(_) => format!("{call} of the active entry"),
+            PurgeTarget::Exact(_, id) => format!("{call} of id {id}"),
         };
         let answer = self
             .caller

@@ -141,7 +141,8 @@ pub(super) async fn exact_key(cx: &Context) -> Checked<()> {
 
 pub(super) async fn live(cx: &Context) -> Checked<()> {
     for purge_type in BOTH {
-        for written_before in [0, 700] {
+        // An eviction manager names its target; without ids it is the active entry.
+        for (written_before, by_target) in [(0, false), (700, false), (700, true)] {
             let store = cx.fresh().await?;
             let (k, old, version) = (key("k"), Version::new(1, 50), Version::new(2, 1000));
             store.put(&k, &old).await?;
@@ -152,7 +153,14 @@ pub(super) async fn live(cx: &Context) -> Checked<()> {
                 followers.push(store.hit(&k).await?);
             }
             writer.write(version.body.slice(..written_before), false).await?;
-            store.purge(&k, purge_type).await?;
+            if by_target {
+                let compact = k.to_compact();
+                store
+                    .purge_target_as(purge_type, PurgeTarget::Active(&compact))
+                    .await?;
+            } else {
+                store.purge(&k, purge_type).await?;
+            }
             if cx.able.to(Capability::Stream) && purge_type == PurgeType::Eviction {
                 store.hit(&k).await?.expect_meta(&version.meta)?;
             }
@@ -293,6 +301,7 @@ pub(super) async fn entry(cx: &Context) -> Checked<()> {
     )?;
     store.expect_absent(&k).await?;
     an_old_id_leaves_a_live_write_alone(cx, &store, ids[1]).await?;
+    an_id_is_of_what_is_stored(cx).await?;
     store.put(&k, &old).await?;
     let id = store.hit(&k).await?.handler.entry_id();
     let outcome = store.purge_target(PurgeTarget::Active(&compact)).await?;
@@ -333,6 +342,35 @@ async fn an_old_id_leaves_a_live_write_alone(
     writer.write(live.body.clone(), true).await?;
     writer.finish().await?;
     store.expect(&k, &live).await
+}
+
+/// Nor is a write that has begun since of the generation that is stored.
+async fn an_id_is_of_what_is_stored(cx: &Context) -> Checked<()> {
+    let (k, stored, live) = (key("k"), Version::new(1, 700), Version::new(2, 900));
+    let compact = k.to_compact();
+    for purge_type in BOTH {
+        let store = cx.fresh().await?;
+        store.put(&k, &stored).await?;
+        let Some(id) = store.hit(&k).await?.handler.entry_id() else {
+            return broken("an entry_id on every hit, where there are any", "None");
+        };
+        let mut writer = store.writer(&k, &live).await?;
+        let target = PurgeTarget::Exact(&compact, id);
+        let outcome = store.purge_target_as(purge_type, target).await?;
+        let expected = PurgeOutcome::Purged(Some(id));
+        ensure(
+            outcome == expected,
+            format!("{expected:?}"),
+            format!("{outcome:?}"),
+        )?;
+        if cx.able.to(Capability::Stream) {
+            store.hit(&k).await?.expect_meta(&live.meta)?;
+        }
+        writer.write(live.body.clone(), true).await?;
+        writer.finish().await?;
+        store.expect(&k, &live).await?;
+    }
+    Ok(())
 }
 
 /// After a restart, the entry has the id that it had, and what is written then has another.

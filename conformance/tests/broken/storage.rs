@@ -382,6 +382,10 @@ impl Storage for BrokenStorage {
         if self.has(Defect::PurgeChecksThenActs) {
             return Ok(crate::race::purge(&self.state, self.key_of(key), purge_type).await);
         }
+        if self.has(Defect::EvictedTargetHidesLive) && purge_type == PurgeType::Eviction {
+            let removed = self.remove(&mut lock(&self.state), PurgeTarget::Active(key));
+            return Ok(removed.is_some());
+        }
         let outcome = self
             .purge_target(PurgeTarget::Active(key), purge_type, trace)
             .await?;
@@ -398,7 +402,12 @@ impl Storage for BrokenStorage {
         let mut hidden = false;
         let hides = match (target, purge_type) {
             (PurgeTarget::Active(_), PurgeType::Invalidation) => true,
-            (PurgeTarget::Exact(..), PurgeType::Invalidation) => self.has(Defect::OldIdHidesLive),
+            (PurgeTarget::Exact(..), PurgeType::Invalidation) if self.has(Defect::OldIdHidesLive) => true,
+            (PurgeTarget::Exact(key, id), _) if self.has(Defect::ExactIdHidesLive) => {
+                let stored = state.entries.get(&self.key_of(key));
+                stored.is_some_and(|entry| entry.id == id)
+            }
+            (PurgeTarget::Active(_), PurgeType::Eviction) => self.has(Defect::EvictedTargetHidesLive),
             _ => false,
         };
         if hides {
