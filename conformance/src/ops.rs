@@ -262,6 +262,15 @@ impl Store {
         self.hit(key).await?.expect_whole(version).await
     }
 
+    /// The key has to be this version, again and again: of what is found often a storage may make copies.
+    pub(crate) async fn expect_often(&self, key: &CacheKey, version: &Version) -> Checked<()> {
+        const OFTEN: usize = 10;
+        for _ in 0..OFTEN {
+            self.expect(key, version).await?;
+        }
+        Ok(())
+    }
+
     /// Which of the versions the key is, whole; `None` for a miss. A mixture is broken.
     pub(crate) async fn which(&self, key: &CacheKey, versions: &[&Version]) -> Checked<Option<usize>> {
         let Some(mut hit) = self.lookup(key).await? else {

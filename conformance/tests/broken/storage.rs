@@ -36,6 +36,8 @@ pub(crate) struct State {
     removed: Option<(HashBinary, Entry)>,
     pub(crate) purged: Vec<HashBinary>,
     lookups: usize,
+    /// For defects: copies of what is found often.
+    copies: HashMap<HashBinary, Entry>,
 }
 
 #[derive(Clone)]
@@ -44,6 +46,8 @@ pub(crate) struct Entry {
     pub(crate) meta: CacheMeta,
     pub(crate) body: Arc<Body>,
     pub(crate) accessed: u64,
+    /// For defects: how often it was found.
+    pub(crate) hits: usize,
 }
 
 #[derive(Clone)]
@@ -116,6 +120,10 @@ impl State {
         self.entries.contains_key(key) || self.live.values().any(|live| live.key == *key)
     }
 
+    pub(crate) fn forget_copy(&mut self, key: &HashBinary) {
+        self.copies.remove(key);
+    }
+
     pub(crate) fn forget(&mut self, key: HashBinary) {
         self.entries.remove(&key);
     }
@@ -175,6 +183,7 @@ impl BrokenStorage {
             PurgeTarget::Exact(_, wanted) if wanted != id && !self.has(Defect::IgnoresId) => None,
             _ => {
                 let entry = state.entries.remove(&key)?;
+                state.copies.remove(&key);
                 state.removed = Some((key, entry));
                 Some(id)
             }
@@ -227,12 +236,24 @@ impl BrokenStorage {
     }
 
     fn stored(&self, state: &mut State, key: &HashBinary) -> Option<(CacheMeta, HitHandler)> {
+        const COPIED_AFTER_HITS: usize = 10;
         let (now, lookups) = (state.tick(), state.lookups);
+        if let Some(copy) = state.copies.get(key) {
+            return Some(self.stored_hit(copy, lookups));
+        }
         let entry = state.entries.get_mut(key)?;
         if self.has(Defect::HidesStale) && !entry.meta.is_fresh(SystemTime::now()) {
             return None;
         }
         entry.accessed = now;
+        entry.hits += 1;
+        let copies = matches!(
+            self.defect,
+            Defect::CopyOutlivesReplace | Defect::CopyOutlivesUpdate | Defect::CopyOutlivesExpire
+        );
+        if copies && entry.hits == COPIED_AFTER_HITS {
+            state.copies.insert(*key, entry.clone());
+        }
         Some(self.stored_hit(entry, lookups))
     }
 }
@@ -452,6 +473,9 @@ impl Storage for BrokenStorage {
             PurgeTarget::Active(_) => true,
             PurgeTarget::Exact(_, id) => entry.id == id || self.has(Defect::ExpireIgnoresId),
         };
+        if !self.has(Defect::CopyOutlivesExpire) {
+            state.copies.remove(&key);
+        }
         let Some(entry) = state.entries.get_mut(&key).filter(is_meant) else {
             return Ok(PurgeOutcome::NotFound);
         };
@@ -505,8 +529,12 @@ impl Storage for BrokenStorage {
                     meta,
                     body,
                     accessed,
+                    hits: 0,
                 },
             );
+        }
+        if !self.has(Defect::CopyOutlivesUpdate) {
+            state.copies.remove(&key);
         }
         let Some(entry) = state.entries.get_mut(&key) else {
             return Ok(false);

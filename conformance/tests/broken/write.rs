@@ -44,6 +44,7 @@ impl Write {
             meta: live.meta,
             body: live.body,
             accessed,
+            hits: 0,
         };
         let weight = entry.weight();
         if self.capacity_bytes.is_some_and(|capacity| weight > capacity) {
@@ -72,6 +73,9 @@ impl Write {
                 Defect::ExpiryOutlivesEntry => entry.meta.expire_at(old.meta.fresh_until()),
                 _ => {}
             }
+        }
+        if self.defect != Defect::CopyOutlivesReplace {
+            state.forget_copy(&live.key);
         }
         if self.defect == Defect::SweepsStale {
             state.sweep(SystemTime::now());
