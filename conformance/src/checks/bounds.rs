@@ -129,7 +129,38 @@ pub(super) async fn capacity(cx: &Context) -> Checked<()> {
         format!("a good part of {capacity} bytes"),
         format!("only {found_bytes} bytes are found"),
     )?;
-    metas_count_too(cx).await
+    metas_count_too(cx).await?;
+    what_is_gone_makes_room(cx).await
+}
+
+/// What was replaced, purged or given up is counted no more: who goes on counting it ends with room for nothing.
+async fn what_is_gone_makes_room(cx: &Context) -> Checked<()> {
+    let (store, capacity) = cx.fresh_small().await?;
+    let size = (capacity / 20).min(BODY_BYTES_MAX) as usize;
+    let rounds = 2 * capacity / size as u64;
+    for number in 0..rounds as u32 {
+        let version = Version::new(number, size);
+        drop(store.try_put(&key("replaced"), &version).await?);
+        drop(store.try_put(&key("purged"), &version).await?);
+        store.invalidate(&key("purged")).await?;
+        if let Ok(mut writer) = store.try_writer(&key("given up"), &version.meta).await? {
+            drop(writer.try_write(version.body, false).await?);
+            writer.abort();
+        }
+    }
+    let kept = |number: u32| key(&format!("kept {number}"));
+    for number in 0..10 {
+        drop(store.try_put(&kept(number), &Version::new(number, size)).await?);
+    }
+    let mut found = 0;
+    for number in 0..10 {
+        found += usize::from(store.lookup(&kept(number)).await?.is_some());
+    }
+    ensure(
+        found >= 5,
+        format!("a good part of 10 entries of {size} bytes, of {capacity}"),
+        format!("{found} of them are found"),
+    )
 }
 
 /// Entries that are nothing but meta fill a storage as well, and so do updates.

@@ -166,7 +166,12 @@ pub(super) async fn size(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
     for (number, size) in [0, 1, 5000, 262_144, 700_000].into_iter().enumerate() {
         let key = key(&format!("{size}"));
-        let created = store.put(&key, &Version::new(number as u32, size)).await?;
+        // In pieces, since the last of them is not the body.
+        let version = Version::new(number as u32, size);
+        let mut writer = store.writer(&key, &version).await?;
+        writer.write(version.body.slice(..size / 3), false).await?;
+        writer.write(version.body.slice(size / 3..), true).await?;
+        let created = writer.finish().await?;
         ensure(
             created > 0,
             format!("a positive weight of an entry with {size} body bytes"),

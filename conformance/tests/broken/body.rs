@@ -137,6 +137,11 @@ impl Growing {
         }
     }
 
+    pub(crate) fn bytes_before_last_chunk(&self) -> usize {
+        let before = self.chunk_ends.iter().rev().nth(1);
+        before.copied().unwrap_or(0)
+    }
+
     pub(crate) fn wake(&mut self) {
         for waker in self.waiting.drain(..) {
             waker.wake();

@@ -38,6 +38,8 @@ pub(crate) struct State {
     lookups: usize,
     /// For defects: copies of what is found often.
     copies: HashMap<HashBinary, Entry>,
+    /// For defects: what is counted and no longer there.
+    pub(crate) gone_bytes: usize,
 }
 
 #[derive(Clone)]
@@ -80,7 +82,7 @@ impl State {
     pub(crate) fn evict_down_to(&mut self, capacity_bytes: usize, defect: Defect) {
         let counted = |state: &State| match defect {
             Defect::CountsBodiesOnly => state.entries.values().map(|entry| entry.body.len()).sum(),
-            _ => state.weight(),
+            _ => state.weight() + state.gone_bytes,
         };
         while counted(self) > capacity_bytes {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| match defect {
@@ -184,6 +186,9 @@ impl BrokenStorage {
             _ => {
                 let entry = state.entries.remove(&key)?;
                 state.copies.remove(&key);
+                if self.has(Defect::PurgedStaysCounted) {
+                    state.gone_bytes += entry.weight();
+                }
                 state.removed = Some((key, entry));
                 Some(id)
             }

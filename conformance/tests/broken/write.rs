@@ -47,6 +47,10 @@ impl Write {
             hits: 0,
         };
         let weight = entry.weight();
+        let created = match self.defect {
+            Defect::CreatedOfLastChunk => weight - entry.body.lock().bytes_before_last_chunk(),
+            _ => weight,
+        };
         if self.capacity_bytes.is_some_and(|capacity| weight > capacity) {
             return match self.defect {
                 Defect::Phantom => Ok(MissFinishType::Created(0)),
@@ -70,6 +74,7 @@ impl Write {
                     old.body.lock().bytes.clone_from(&entry.body.lock().bytes);
                     entry.body = old.body.clone();
                 }
+                Defect::ReplacedStaysCounted => state.gone_bytes += old.weight(),
                 Defect::ExpiryOutlivesEntry => entry.meta.expire_at(old.meta.fresh_until()),
                 _ => {}
             }
@@ -90,7 +95,7 @@ impl Write {
         if let Some(capacity_bytes) = self.capacity_bytes {
             state.evict_down_to(capacity_bytes, self.defect);
         }
-        Ok(MissFinishType::Created(weight))
+        Ok(MissFinishType::Created(created))
     }
 
     /// Followers keep their body; the entry has a copy.
