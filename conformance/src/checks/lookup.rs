@@ -2,12 +2,11 @@
 
 use super::gauges::{gauges_at_rest, gauges_return_to_the_same_entries};
 use crate::Capability;
-use crate::content::{SIZES, Version, body, key, meta, stale_meta, variant};
+use crate::content::{SIZES, Version, body, key, meta, metas, stale_meta, variant};
 use crate::context::Context;
 use crate::ops::Store;
 use crate::outcome::{Checked, ensure};
-use bytes::Bytes;
-use forebay_core::{CacheKey, CacheMeta, HashBinary, ResponseHead};
+use forebay_core::{CacheKey, HashBinary};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How a body is cut, again and again: evenly, and with small chunks before, between and behind large ones, since a backend
@@ -93,47 +92,6 @@ async fn fresh_until_long_ago(store: &Store) -> Checked<()> {
         Ok(_) => store.expect(&key, &version).await,
         Err(_) => store.expect_absent(&key).await,
     }
-}
-
-/// Metas with what is easily lost.
-fn metas() -> Vec<CacheMeta> {
-    let cookies = ResponseHead::builder(200)
-        .header("set-cookie", "a=1")
-        .header("vary", "accept, accept-language")
-        .header("set-cookie", "b=2")
-        .header("set-cookie", "a=1")
-        .build();
-    let many = (0..100).fold(ResponseHead::builder(200), |head, number: u32| {
-        head.header("set-cookie", format!("{number}=1"))
-    });
-    let odd = ResponseHead::builder(404)
-        .header("x-empty", "")
-        .header("x-text", [0xE9, b' ', 0xFF])
-        .header("x-long", "x".repeat(8000))
-        .build();
-    let plain = ResponseHead::builder(206).build();
-    // More than a length of 16 bits tells, and less than pingora reads, which is 128 KiB.
-    let large = ResponseHead::builder(200)
-        .header("x-large", "y".repeat(70_000))
-        .build();
-    let created = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
-    let mut metas = Vec::new();
-    let variances = [[0; 16], [0xAB; 16]].into_iter().cycle();
-    for (head, variance) in [cookies, many.build(), odd, plain, large]
-        .into_iter()
-        .zip(variances)
-    {
-        let head = head.expect("the lines are sound");
-        let fresh_until = created + Duration::new(1, 999_999_999);
-        let mut meta = CacheMeta::new(fresh_until, created, 7, 123_456, head);
-        metas.push(meta.clone());
-        let updated = created + Duration::from_nanos(1);
-        meta.update_freshness(fresh_until, u32::MAX, u32::MAX - 1, updated);
-        meta.set_variance(Some(variance));
-        meta.set_opaque(Bytes::from_static(b"\0opaque\xFF"));
-        metas.push(meta);
-    }
-    metas
 }
 
 pub(super) async fn variance(cx: &Context) -> Checked<()> {

@@ -2,7 +2,7 @@
 
 use super::update::expired;
 use crate::Capability;
-use crate::content::{Version, key, meta};
+use crate::content::{Version, body, key, meta, metas, variant};
 use crate::context::{Context, Opened};
 use crate::harness::Site;
 use crate::ops::{Store, harness};
@@ -21,6 +21,37 @@ pub(super) fn entries() -> Vec<(CacheKey, Version)> {
     let entry =
         |(number, size): (usize, &usize)| (key(&format!("k{size}")), Version::new(number as u32, *size));
     SIZES.iter().enumerate().map(entry).collect()
+}
+
+/// What is kept in another way, or left out, by who writes an index or a meta down: variants, and stale metas with all that a
+/// meta has.
+fn odd_entries() -> Vec<(CacheKey, Version)> {
+    let entry = |(number, meta): (u32, _)| {
+        let body = body(number, 1000);
+        (key(&format!("odd {number}")), Version { meta, body })
+    };
+    let mut entries: Vec<_> = (0..).zip(metas()).map(entry).collect();
+    entries.extend([1, 2].map(|variance| {
+        (
+            variant("k1000", variance),
+            Version::new(31 + u32::from(variance), 1000),
+        )
+    }));
+    entries
+}
+
+/// Two writes at a time: which one is there is told by the next lookup, and not changed by a restart.
+async fn put_two_at_once(store: &Store, k: &CacheKey, versions: [&Version; 2]) -> Checked<Option<usize>> {
+    let mut writers = Vec::new();
+    for version in versions {
+        let mut writer = store.writer(k, version).await?;
+        writer.write(version.body.clone(), true).await?;
+        writers.push(writer);
+    }
+    for writer in writers.into_iter().rev() {
+        writer.finish().await?;
+    }
+    store.which(k, &versions).await
 }
 
 pub(super) async fn reopen(cx: &Context, site: Site) -> Checked<Opened> {
@@ -61,16 +92,20 @@ async fn after_a_kill(cx: &Context, running: &Opened) -> Checked<Opened> {
 
 pub(super) async fn clean(cx: &Context) -> Checked<()> {
     let store = cx.fresh().await?;
-    for (key, version) in entries() {
+    for (key, version) in entries().into_iter().chain(odd_entries()) {
         store.put(&key, &version).await?;
     }
     let (small, large) = (Version::new(11, 700), Version::new(12, 500_000));
-    for name in ["updated", "expired", "purged", "replaced"] {
+    for name in ["updated", "grown", "expired", "purged", "replaced"] {
         store.put(&key(&format!("{name} small")), &small).await?;
         store.put(&key(&format!("{name} large")), &large).await?;
     }
+    // More than there may be room for where the old one is.
+    let mut larger = meta(21);
+    larger.set_opaque(body(21, 20_000));
     for size in ["small", "large"] {
         store.update(&key(&format!("updated {size}")), &meta(20)).await?;
+        store.update(&key(&format!("grown {size}")), &larger).await?;
         store.expire(&key(&format!("expired {size}"))).await?;
         store.invalidate(&key(&format!("purged {size}"))).await?;
     }
@@ -78,15 +113,31 @@ pub(super) async fn clean(cx: &Context) -> Checked<()> {
     store.put(&key("replaced large"), &small).await?;
     let unfinished = store.writer(&key("unfinished"), &small).await?;
     unfinished.abort();
+    let both = [&small, &large];
+    let won = put_two_at_once(&store, &key("two writes"), both).await?;
     let site = cx.close(store).await?;
     let store = reopen(cx, site).await?;
     expect_all(&store).await?;
+    for (key, version) in odd_entries() {
+        store.expect(&key, &version).await?;
+    }
+    let found = store.which(&key("two writes"), &both).await?;
+    ensure(
+        found == won,
+        format!("of two writes the one that was there, {won:?}"),
+        format!("{found:?}"),
+    )?;
     for (size, version) in [("small", &small), ("large", &large)] {
         let updated = Version {
             meta: meta(20),
             body: version.body.clone(),
         };
         store.expect(&key(&format!("updated {size}")), &updated).await?;
+        let grown = Version {
+            meta: larger.clone(),
+            body: version.body.clone(),
+        };
+        store.expect(&key(&format!("grown {size}")), &grown).await?;
         store.expect_absent(&key(&format!("purged {size}"))).await?;
         if cx.able.to(Capability::Expire) {
             let mut hit = store.hit(&key(&format!("expired {size}"))).await?;
@@ -160,8 +211,12 @@ async fn crash_after_changes(cx: &Context, store: &Opened, large: &Version) -> C
         };
         store.update(&k, &updated.meta).await?;
         after_a_kill(cx, store).await?.expect(&k, &updated).await?;
+        // Also while somebody reads what goes.
+        let mut reader = store.hit(&k).await?;
+        reader.read().await?;
         store.invalidate(&k).await?;
         after_a_kill(cx, store).await?.expect_absent(&k).await?;
+        drop(reader);
         let again = Version::new(41, 3000);
         store.put(&k, &again).await?;
         after_a_kill(cx, store).await?.expect(&k, &again).await?;

@@ -5,6 +5,7 @@ mod defect;
 #[path = "../backends/disk.rs"]
 mod disk;
 mod faulty;
+mod forgetful;
 mod hopping;
 mod lossy;
 mod matrix;

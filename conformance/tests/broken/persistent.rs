@@ -1,5 +1,6 @@
 //! Defects of storages that persist: the disk storage, opened or asked in a wrong way.
 
+use crate::forgetful::{Forgetful, Forgets};
 use crate::renumbered::Renumbered;
 use async_trait::async_trait;
 use forebay_conformance::{Area, Capabilities, Durability, Harness, Opened, Options, Site, judge};
@@ -33,9 +34,11 @@ enum Mistake {
     ForgetsDirectories,
     /// Ids of entries begin at 1 whenever it is opened.
     IdsStartAnew,
+    /// Some of what was done is in memory alone.
+    Forgets(Forgets),
 }
 
-const CATALOGUE: [(Mistake, &str); 10] = [
+const CATALOGUE: [(Mistake, &str); 16] = [
     (Mistake::WipesAtOpen, "PERSIST-CLEAN"),
     (Mistake::WipesAtOpen, "PERSIST-CRASH"),
     (Mistake::WipesAtOpen, "PERSIST-FOREIGN"),
@@ -46,13 +49,26 @@ const CATALOGUE: [(Mistake, &str); 10] = [
     (Mistake::SyncsNothing, "PERSIST-POWER"),
     (Mistake::ForgetsDirectories, "PERSIST-POWER"),
     (Mistake::IdsStartAnew, "PURGE-ENTRY"),
+    (Mistake::Forgets(Forgets::Variants), "PERSIST-CLEAN"),
+    (Mistake::Forgets(Forgets::Stale), "PERSIST-CLEAN"),
+    (Mistake::Forgets(Forgets::LargeHeads), "PERSIST-CLEAN"),
+    (Mistake::Forgets(Forgets::LargeUpdates), "PERSIST-CLEAN"),
+    (Mistake::Forgets(Forgets::WritesThatBeganFirst), "PERSIST-CLEAN"),
+    (Mistake::Forgets(Forgets::PurgesUnderReaders), "PERSIST-CRASH"),
 ];
 
 /// Each defect with its rule.
 pub(crate) fn catalogue() -> impl Iterator<Item = (String, &'static str)> {
-    CATALOGUE
-        .iter()
-        .map(|(mistake, rule)| (format!("{mistake:?}"), *rule))
+    CATALOGUE.iter().map(|(mistake, rule)| (mistake.name(), *rule))
+}
+
+impl Mistake {
+    fn name(self) -> String {
+        match self {
+            Mistake::Forgets(what) => format!("Forgets{what:?}"),
+            other => format!("{other:?}"),
+        }
+    }
 }
 
 struct Persistent(Mistake);
@@ -102,6 +118,9 @@ impl Harness for Persistent {
                 disk: Box::new(disk),
                 known,
             }));
+        }
+        if let Mistake::Forgets(what) = self.0 {
+            return Ok(Arc::new(Forgetful::new(Box::new(disk), what)));
         }
         if self.0 == Mistake::IdsStartAnew {
             return Ok(Arc::new(Renumbered::new(Box::new(disk))));
