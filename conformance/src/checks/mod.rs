@@ -6,6 +6,7 @@ mod corrupt;
 mod faults;
 mod foreign;
 mod gauges;
+mod ids;
 mod leak;
 mod lookup;
 mod model;
@@ -112,7 +113,7 @@ checks! {
     "PURGE-LIVE" => purge::live,
     "PURGE-REWRITE" => purge::rewrite,
     "PURGE-NO-LEAK" => purge::no_leak,
-    "PURGE-ENTRY" => purge::entry,
+    "PURGE-ENTRY" => ids::entry,
     "PURGE-CANCEL" => cancel::changes,
     "EXPIRE-STALE" => update::expire_stale,
     "UPDATE-META" => update::update_meta,
