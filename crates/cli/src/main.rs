@@ -35,8 +35,8 @@ enum Command {
     },
     /// Read and check everything that is stored; list what is damaged
     ///
-    /// What is damaged costs its own entry alone: the store drops it when it meets it, and it can be stored again. Nothing
-    /// has to be repaired. Exit code 1 if there is damage.
+    /// What is damaged costs its own entry alone, and the response that it is met in: the store drops it then, and it can be
+    /// stored again. Nothing has to be repaired. Exit code 1 if there is damage.
     #[command(after_help = "Example:\n  forebay verify /var/cache/forebay && echo whole")]
     Verify {
         /// The directory of the store
@@ -56,6 +56,7 @@ enum Command {
         /// What to remove: a key of 32 hex digits, as `export` prints it; a URL that forebay-proxy has served; or the
         /// primary key of an entry, as text. A URL or a text stands for all variants of a response,
         /// in whatever namespace
+        #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
         key: String,
         /// Remove every entry of which the URL or the primary key begins with KEY, as `export` prints them. Keys of more
         /// than 4 KiB are not kept as text, and none begins so; nor does what is damaged, which nobody is served

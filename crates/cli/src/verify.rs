@@ -1,8 +1,8 @@
 //! `forebay verify`: reads and checks everything, and lists what is damaged.
 
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, key};
 use bytesize::ByteSize;
-use forebay_disk::survey::Survey;
+use forebay_disk::survey::{Damage, Survey};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,7 +15,10 @@ pub(crate) fn run(dir: PathBuf, out: &mut dyn Write) -> Result<Outcome, Failure>
     let damaged = survey.verify(&mut |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
     for damage in &damaged {
-        writeln!(out, "{damage}")?;
+        match url_of(&survey, damage) {
+            Some(url) => writeln!(out, "{damage}: {url}")?,
+            None => writeln!(out, "{damage}")?,
+        }
     }
     let looked = format!("{entries} entries, {}", ByteSize::b(bytes));
     if damaged.is_empty() {
@@ -29,6 +32,13 @@ pub(crate) fn run(dir: PathBuf, out: &mut dyn Write) -> Result<Outcome, Failure>
         dir.display()
     )?;
     Ok(Outcome::Not)
+}
+
+/// The URL, or else the primary key, of what is damaged, where its record still tells.
+fn url_of(survey: &Survey, damage: &Damage) -> Option<String> {
+    let primary = survey.describe(damage.entry.as_ref()?).ok()??.primary;
+    let text = || String::from_utf8_lossy(&primary).escape_debug().to_string();
+    key::url_of(&primary).or_else(|| (!primary.is_empty()).then(text))
 }
 
 fn style() -> ProgressStyle {

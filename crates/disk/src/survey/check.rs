@@ -23,6 +23,8 @@ pub struct Damage {
     pub place: String,
     /// The combined hash of the key whose entry it is.
     pub key: Option<HashBinary>,
+    /// The entry, where its record is whole as far as that, for [`Survey::describe`] to tell more of it.
+    pub entry: Option<Entry>,
     /// What is wrong with it.
     pub what: String,
 }
@@ -104,6 +106,7 @@ impl Survey {
         let damage = |place: String, failure: Failure| Damage {
             place,
             key: Some(entry.key()),
+            entry: Some(entry.clone()),
             what: failure.to_string(),
         };
         let stored = self
@@ -159,6 +162,7 @@ fn whole(place: &str, what: &str) -> Damage {
     Damage {
         place: place.to_owned(),
         key: None,
+        entry: None,
         what: what.to_owned(),
     }
 }

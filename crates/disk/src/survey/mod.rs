@@ -251,6 +251,7 @@ impl Survey {
         Damage {
             place: self.place(number),
             key: Some(item.key),
+            entry: None,
             what: format!("a record at or before byte {at} is damaged; its key has no entry"),
         }
     }
