@@ -341,7 +341,11 @@ impl ProxyHttp for CachingProxy {
             PurgeStatus::NotFound => "nothing-stored",
             PurgeStatus::NoCache | PurgeStatus::Error(_) => "purge-failed",
         };
-        answer::label(response.to_mut(), exchange.own_answer(detail))
+        let response = response.to_mut();
+        if matches!(status, PurgeStatus::Error(_)) {
+            response.set_status(StatusCode::SERVICE_UNAVAILABLE)?; // a store that is not there yet, or whose disk fails
+        }
+        answer::label(response, exchange.own_answer(detail))
     }
 
     async fn logging(&self, session: &mut Session, e: Option<&Error>, exchange: &mut Exchange) {

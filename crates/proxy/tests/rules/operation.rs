@@ -221,6 +221,8 @@ fn in_an_upgrade_the_new_process_serves_without_storing_and_takes_the_store_over
     let (mut process, address) = newcomer(&stage, "bypass");
     assert!(next_line(&mut process).contains("listening"));
     (0..2).for_each(|_| assert!(!is_hit(address)));
+    let purge = Client::new(address).send("PURGE", "/text/same", &[]).unwrap();
+    assert_eq!(purge.status, 503, "the store is another's yet");
     stage.proxy.terminate().unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_hit(address) {
