@@ -148,6 +148,7 @@ catalogue! {
     FreezesWhenFull breaks "BOUND-HOT",
     EvictionTruncates breaks "BOUND-READER",
     TrustsContentLength breaks "BOUND-NO-PREALLOC",
+    TrustsAdmittedLength breaks "BOUND-NO-PREALLOC",
     ForgetsDroppedWrites breaks "BOUND-LEAK",
     LeaksDroppedBodies breaks "BOUND-LEAK",
     ExpiryOutlivesEntry breaks "MODEL-SEQUENCE",

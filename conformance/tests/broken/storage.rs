@@ -18,6 +18,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The largest body that is not refused by what it says of itself, for a defect.
+const ADMITTED_BYTES_MAX: usize = 100 << 20;
+
 /// The reference storage, with one defect.
 pub(crate) struct BrokenStorage {
     pub(crate) state: Arc<Mutex<State>>,
@@ -358,11 +361,16 @@ impl Storage for BrokenStorage {
         {
             body = other.body.clone();
         }
-        if self.has(Defect::TrustsContentLength)
-            && let Some(promised) = meta.head().get("content-length")
-        {
+        if let Some(promised) = meta.head().get("content-length") {
             let promised = String::from_utf8_lossy(promised).parse().unwrap_or(0);
-            body.lock().bytes.reserve(promised);
+            match self.defect {
+                Defect::TrustsContentLength => body.lock().bytes.reserve(promised),
+                Defect::TrustsAdmittedLength if promised > ADMITTED_BYTES_MAX => {
+                    return Err(ErrorKind::Refused.error("too large"));
+                }
+                Defect::TrustsAdmittedLength => body.lock().bytes.reserve(promised),
+                _ => {}
+            }
         }
         if self.has(Defect::MetaEarly)
             && let Some(old) = state.entries.get_mut(&key)
