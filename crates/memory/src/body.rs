@@ -16,6 +16,8 @@ pub(crate) struct Body {
     chunks: Box<[Chunk]>,
     /// How often, while it lies in several chunks.
     times_found: AtomicU32,
+    /// What it occupied when it was stored, in bytes.
+    weight_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -32,8 +34,10 @@ impl Body {
             end += bytes.len();
             Chunk { end, bytes }
         });
+        let chunks: Box<[Chunk]> = chunks.collect();
         Body {
-            chunks: chunks.collect(),
+            weight_bytes: end + chunks.len() * (size_of::<Chunk>() + ALLOCATION_BYTES),
+            chunks,
             times_found: AtomicU32::new(0),
         }
     }
@@ -52,6 +56,7 @@ impl Body {
         Some(Body {
             chunks: [Chunk { end, bytes }].into(),
             times_found: AtomicU32::new(0),
+            weight_bytes: self.weight_bytes,
         })
     }
 
@@ -71,9 +76,10 @@ impl Body {
         Some(chunk.bytes.slice(position - start..until - start))
     }
 
-    /// What the body occupies, in bytes.
+    /// What the body occupied when it was stored, in bytes: in one piece it is a little less, but an eviction manager beside
+    /// subtracts what it has added (`WRITE-SIZE`).
     pub(crate) fn weight_bytes(&self) -> usize {
-        self.len() + self.chunks.len() * (size_of::<Chunk>() + ALLOCATION_BYTES)
+        self.weight_bytes
     }
 }
 

@@ -98,9 +98,11 @@ impl HandleMiss for Miss {
         if !self.write.body().is_writing() {
             return Err(ErrorKind::Misuse.error("a write to a body that has ended"));
         }
-        self.reserve(data.len() as u64)
-            .map_err(|error| self.refused(error))?;
-        self.write.body().push(data);
+        if !data.is_empty() {
+            self.reserve(data.len() as u64)
+                .map_err(|error| self.refused(error))?;
+            self.write.body().push(data);
+        }
         if eof {
             self.write.body().complete();
         }

@@ -411,3 +411,46 @@ fn unusable_limits_are_named() {
     let smallest = MemoryOptions::new(64 << 10).max_object_bytes(32 << 10);
     assert!(smallest.build().is_ok());
 }
+
+/// What is copied into one piece weighed less from then on, and an eviction manager would have subtracted less than it had added.
+#[tokio::test]
+async fn an_entry_weighs_what_its_write_said_however_often_it_is_found() {
+    let storage = MemoryOptions::new(64 * MIB as u64).build().unwrap();
+    let chunks = vec![Bytes::from(vec![1; 20_000]); 10];
+    let MissFinishType::Created(weight_bytes) = write(&storage, 1, &chunks).await.unwrap() else {
+        panic!("appended")
+    };
+    for lookup in 1..=4 {
+        let (_, hit) = storage
+            .lookup(&key(1), &SpanHandle::none())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(hit.get_eviction_weight(), weight_bytes, "lookup {lookup}");
+        assert_eq!(storage.stats().resident_bytes, weight_bytes as u64);
+    }
+}
+
+/// It was counted as a chunk, and where no more might be held, it ended a write that had all of its body.
+#[tokio::test]
+async fn an_empty_write_takes_nothing_and_is_not_refused() {
+    let storage = MemoryOptions::new(64 * MIB as u64)
+        .in_flight_bytes(MIB as u64)
+        .build()
+        .unwrap();
+    let held = || storage.stats().in_flight_bytes as usize;
+    let mut miss = storage
+        .get_miss_handler(&key(1), &meta(), &SpanHandle::none())
+        .await
+        .unwrap();
+    let before = held();
+    miss.write_body(vec![0; 100].into(), false).await.unwrap();
+    let beside_chunk = held() - before - 100;
+    let rest = vec![0; 2 * MIB - held() - beside_chunk];
+    miss.write_body(rest.into(), false).await.unwrap();
+    for eof in [false, true] {
+        miss.write_body(Bytes::new(), eof).await.unwrap();
+        assert_eq!(held(), 2 * MIB, "eof {eof}");
+    }
+    miss.finish().await.unwrap();
+}
