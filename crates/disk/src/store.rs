@@ -231,7 +231,7 @@ impl Store {
         match self.has_dir()? {
             true => Ok(()),
             false => Err(io::Error::other(format!(
-                "process {} has the directory now",
+                "{} has the directory now",
                 recovery::owner(self.io(), &self.layout)
             ))),
         }

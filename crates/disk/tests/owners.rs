@@ -197,6 +197,19 @@ async fn a_storage_that_is_closed_while_it_takes_the_directory_has_let_go_of_it_
     assert!(storage.store().is_none());
 }
 
+/// Whatever stood in the file came into the sentence, and so into logs and onto terminals.
+#[tokio::test]
+async fn a_lock_in_which_no_process_stands_is_another_process_s() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), CAPACITY);
+    put(&store, "a", &body(10, 1)).await.unwrap();
+    for junk in ["", "\x1b[2J\n", "forebay\u{fffd}", "-1"] {
+        std::fs::write(dir.path().join("LOCK"), junk).unwrap();
+        let says = refusal(options(dir.path()));
+        assert!(says.contains("in use by another process;"), "{says}");
+    }
+}
+
 /// The LOCK file named the process that had forked, which was gone.
 #[test]
 fn a_daemon_is_named_by_its_own_process_id() {

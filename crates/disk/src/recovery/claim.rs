@@ -79,12 +79,13 @@ fn is_of_store(io: &dyn Io, layout: &Layout, id: StoreId) -> Result<bool> {
     }
 }
 
-/// The process whose id is in the LOCK file; empty where there is none.
+/// The process whose id is in the LOCK file, in words; where something else is in it, no more than that there is one.
 pub(crate) fn owner(io: &dyn Io, layout: &Layout) -> String {
-    let pid = read_start(io, &layout.lock()).ok().flatten();
-    String::from_utf8_lossy(&pid.unwrap_or_default())
-        .trim()
-        .to_owned()
+    let text = read_start(io, &layout.lock()).ok().flatten().unwrap_or_default();
+    let pid = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok());
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }
 
 fn make_dirs(io: &dyn Io, layout: &Layout, sync: Sync) -> Result<()> {
@@ -288,7 +289,7 @@ pub(crate) fn in_use(options: &DiskOptions) -> Box<Error> {
         OnLocked::Wait(most) => format!(", after {most:?}"),
     };
     ErrorKind::Refused.error(format!(
-        "the store in {} is in use by process {owner}{waited}; stop it first, or give another directory",
+        "the store in {} is in use by {owner}{waited}; stop it first, or give another directory",
         layout.root().display()
     ))
 }
