@@ -29,6 +29,7 @@
 //! ```
 
 mod admission;
+mod at_work;
 mod buffers;
 mod detour;
 mod follow;

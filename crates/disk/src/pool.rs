@@ -5,6 +5,7 @@ mod owned;
 
 pub(crate) use owned::Owned;
 
+use crate::at_work::AtWork;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::io;
@@ -140,6 +141,7 @@ impl Shared {
     }
 
     fn work(&self) {
+        let _at_work = AtWork::begin();
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {

@@ -1,5 +1,6 @@
 //! The store as a [`Storage`].
 
+use crate::at_work::AtWork;
 use crate::follow::LiveHit;
 use crate::format::label::Label;
 use crate::hit::{Body, StoredHit};
@@ -40,7 +41,7 @@ struct OpenStore {
 
 impl Drop for OpenStore {
     fn drop(&mut self) {
-        self.store.close();
+        close(&self.store);
     }
 }
 
@@ -54,9 +55,10 @@ impl DiskStorage {
     }
 
     /// Finishes what is queued, seals and syncs the log, and lets others have the directory. Blocks for as long as the
-    /// disk takes. From then on the store finds what it has and refuses to change it.
+    /// disk takes, but where the store's own work has woken who calls this: then a thread does it. From then on the store finds
+    /// what it has and refuses to change it: a purge is an error then, and what it is for is found all the same.
     pub fn close(&self) {
-        self.store().close();
+        close(self.store());
     }
 
     /// What the store has counted so far.
@@ -222,6 +224,21 @@ impl Storage for DiskStorage {
 
     fn as_any(&self) -> &(dyn Any + Send + Sync + 'static) {
         self
+    }
+}
+
+/// Closes the store, by a thread of its own where this one may not wait.
+fn close(store: &Arc<Store>) {
+    if !AtWork::is_here() {
+        return store.close();
+    }
+    let closing = store.clone();
+    let started = std::thread::Builder::new()
+        .name("forebay-close".into())
+        .spawn(move || closing.close());
+    if let Err(error) = started {
+        log::error!("cannot start a thread that closes the store, which ends with its last handler: {error}");
+        store.queue.close_unwaited();
     }
 }
 

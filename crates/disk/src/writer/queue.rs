@@ -2,6 +2,7 @@
 
 use super::at_once::OPS_MAX;
 use super::{Op, Writer};
+use crate::at_work::AtWork;
 use crate::detour::Detour;
 use forebay_core::{ErrorKind, Result};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -118,6 +119,7 @@ impl Queue {
 
     /// Does what queues up and what is due, until the queue is closed.
     pub(super) fn run(&self) {
+        let _at_work = AtWork::begin();
         while let Some((writer, ops)) = self.take() {
             let work = |writer: &mut Writer| {
                 writer.work(ops);
@@ -139,9 +141,11 @@ impl Queue {
         work: impl FnOnce(&mut Writer) -> Vec<Op>,
         begun: Option<Instant>,
     ) -> (MutexGuard<'_, State>, bool) {
+        let at_work = AtWork::begin();
         let lost = Lost(self);
         let mut left = work(&mut writer);
         std::mem::forget(lost);
+        drop(at_work);
         let due = writer.sync_due();
         if let Some(begun) = begun.filter(|_| left.is_empty()) {
             self.detour.written(begun);
@@ -189,15 +193,20 @@ impl Queue {
         }
     }
 
-    /// Takes no more operations, and waits until those that are queued are done.
-    pub(crate) fn close(&self) {
+    /// Takes no more operations; the thread, which ends when those that are queued are done.
+    pub(crate) fn close_unwaited(&self) -> Option<JoinHandle<()>> {
         let thread = {
             let mut state = self.state.lock();
             state.closed = true;
             state.thread.take()
         };
         self.changed.notify_all();
-        if let Some(thread) = thread
+        thread
+    }
+
+    /// Takes no more operations, and waits until those that are queued are done.
+    pub(crate) fn close(&self) {
+        if let Some(thread) = self.close_unwaited()
             && thread.join().is_err()
         {
             log::error!("the writer thread of a store has panicked");
