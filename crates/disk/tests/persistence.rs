@@ -377,3 +377,34 @@ async fn files_are_their_owners_alone() {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
 }
+
+/// A write that was purged meanwhile finished without room being made.
+#[tokio::test]
+async fn a_store_that_has_less_capacity_than_before_keeps_to_it_from_its_first_write_on() {
+    for is_purged in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), 32 << 20);
+        for number in 0..20 {
+            put(&store, &format!("a{number}"), &body(500_000, number))
+                .await
+                .unwrap();
+        }
+        drop(store);
+        let store = open(dir.path(), 4 << 20);
+        let mut miss = store
+            .get_miss_handler(&key("b"), &meta("b"), &none())
+            .await
+            .unwrap();
+        miss.write_body(body(100, 1), true).await.unwrap();
+        if is_purged {
+            let purged = store
+                .purge(&key("b").to_compact(), PurgeType::Invalidation, &none())
+                .await;
+            assert!(purged.unwrap());
+        }
+        miss.finish().await.unwrap();
+        let stats = store.stats();
+        assert!(stats.resident_bytes <= stats.capacity_bytes, "{stats:?}");
+        assert_eq!(get(&store, "b").await.is_some(), !is_purged);
+    }
+}

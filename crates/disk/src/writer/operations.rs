@@ -37,7 +37,14 @@ impl Writer {
         if guard.is_purged() {
             // As if it had been purged right after it was admitted.
             drop((body, guard));
-            let _ = reply.send(Ok(weight));
+            // A store that was opened with less capacity than it had occupies too much until its first write.
+            let is_too_large = self.store.used_bytes() > self.store.options.capacity_bytes;
+            let room = if is_too_large {
+                self.make_room(0, 0)
+            } else {
+                Ok(())
+            };
+            let _ = reply.send(room.map(|()| weight));
             return;
         }
         let (chunks, spill) = match body {
