@@ -41,7 +41,9 @@ impl Heads {
 
     /// The head of an entry. An id may have another head than before, after an update: that is noticed.
     pub(crate) fn get(&self, id: CacheEntryId, head: &ResponseHead, style: HeadStyle) -> Result<ParsedHead> {
-        if let Some(known) = self.0.get(&id).filter(|known| known.is_of(head, style)) {
+        let known = self.0.get(&id);
+        known.iter().for_each(ParsedHead::fetch);
+        if let Some(known) = known.filter(|known| known.is_of(head, style)) {
             return Ok(known);
         }
         let parsed = ParsedHead::new(head, style)?;
