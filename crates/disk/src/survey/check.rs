@@ -94,36 +94,37 @@ impl Survey {
                     .filter(|damage| damage.key.is_none_or(|key| wanted(&key))),
             );
             for entry in entries.iter().filter(|entry| wanted(&entry.key())) {
-                if let Err(damage) = self.check_entry(entry, progress) {
-                    damaged.push(damage);
+                if let Err((place, failure)) = self.check_entry(entry, progress) {
+                    damaged.push(Damage {
+                        place,
+                        key: Some(entry.key()),
+                        entry: Some(entry.clone()),
+                        what: failure.to_string(),
+                    });
                 }
             }
         }
         damaged
     }
 
-    fn check_entry(&self, entry: &Entry, progress: &mut dyn FnMut(u64)) -> std::result::Result<(), Damage> {
-        let damage = |place: String, failure: Failure| Damage {
-            place,
-            key: Some(entry.key()),
-            entry: Some(entry.clone()),
-            what: failure.to_string(),
+    /// The file where something is wrong, and what.
+    fn check_entry(
+        &self,
+        entry: &Entry,
+        progress: &mut dyn FnMut(u64),
+    ) -> std::result::Result<(), (String, Failure)> {
+        let meta_is_sound = |stored: Stored| match forebay_core::CacheMeta::decode(stored.label.meta()) {
+            Ok(_) => Ok(stored),
+            Err(_) => Err(Failure::Damaged("its meta cannot be read")),
         };
-        let stored = self
-            .stored(entry)
-            .and_then(
-                |stored| match forebay_core::CacheMeta::decode(stored.label.meta()) {
-                    Ok(_) => Ok(stored),
-                    Err(_) => Err(Failure::Damaged("its meta cannot be read")),
-                },
-            )
-            .map_err(|failure| damage(self.place(entry.segment), failure))?;
+        let stored = self.stored(entry).and_then(meta_is_sound);
+        let stored = stored.map_err(|failure| (self.place(entry.segment), failure))?;
         if !stored.body_in_file() {
             progress(entry.bytes());
             return Ok(());
         }
         self.check_body(entry, &stored, progress)
-            .map_err(|failure| damage(format!("bodies/{}", body_name(entry.generation())), failure))
+            .map_err(|failure| (format!("bodies/{}", body_name(entry.generation())), failure))
     }
 
     fn check_body(
