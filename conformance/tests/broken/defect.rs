@@ -81,6 +81,7 @@ catalogue! {
     AppendsAfterEof breaks "WRITE-AFTER-EOF",
     WeightOfBody breaks "WRITE-SIZE",
     CreatedOfLastChunk breaks "WRITE-SIZE",
+    WeighsLessInOnePiece breaks "WRITE-SIZE",
     Phantom breaks "WRITE-REFUSED",
     RefusedBytesAreLeftOut breaks "WRITE-REFUSED",
     KeepsOldTail breaks "WRITE-REPLACE",

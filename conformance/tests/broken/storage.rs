@@ -199,17 +199,13 @@ impl BrokenStorage {
     }
 
     fn stored_hit(&self, entry: &Entry, lookups: usize) -> (CacheMeta, HitHandler) {
-        let extra = if self.has(Defect::WeightCountsLookups) {
-            lookups
-        } else {
-            0
+        let is_in_pieces = entry.body.lock().bytes_before_last_chunk() > 0;
+        let weight = match self.defect {
+            Defect::WeightCountsLookups => entry.weight() + lookups,
+            Defect::WeighsLessInOnePiece if is_in_pieces && entry.hits > 1 => entry.weight() - 1,
+            _ => entry.weight(),
         };
-        let mut reader = Reader::stored(
-            self.state.clone(),
-            entry.body.clone(),
-            entry.weight() + extra,
-            entry.id,
-        );
+        let mut reader = Reader::stored(self.state.clone(), entry.body.clone(), weight, entry.id);
         reader.open = Some(self.handlers.clone());
         if self.has(Defect::ForgetsHandlers) {
             std::mem::forget(self.handlers.clone());
