@@ -25,9 +25,13 @@ impl LiveHit {
         }
     }
 
-    /// Bytes that memory has let go of: only whole blocks of the spill file are ever released.
+    /// Bytes that memory has let go of: whole blocks of the spill file, or what a body that will not be stored had before.
     async fn read_spilled(&self, start: u64, until: u64) -> Result<Bytes> {
-        let gone = || ErrorKind::StorageFailed.error("a write in progress has no body file to read on from");
+        let gone = || {
+            ErrorKind::Refused.error(format!(
+                "bytes {start} to {until} of a write in progress are gone: it is not stored, and its reader is too far behind"
+            ))
+        };
         let spilled: &Arc<SpillFile> = self.follower.write().extra().get().ok_or_else(gone)?;
         let store = &self.opened.store();
         let range = BlockRange::around(store, start, until, u64::MAX);

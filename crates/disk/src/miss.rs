@@ -28,6 +28,8 @@ const OWN_WRITE_BYTES: u64 = 128 << 10;
 const RESERVE_BYTES: u64 = 16 << 20;
 /// What stays in memory behind the file, for followers that are close to the writer.
 const TAIL_BYTES: u64 = 512 << 10;
+/// Of a body that is not to be stored, so much stays in memory for those who read it as it comes, or less where little may be held.
+const PASSED_ON_BYTES: u64 = 4 << 20;
 /// The largest piece that is taken in at once, so that a huge buffer is not held as a whole.
 const PIECE_BYTES: usize = 1 << 20;
 /// What a write costs beside its body and its label.
@@ -127,8 +129,22 @@ impl DiskMiss {
             {
                 self.lost = Some(error);
             }
+            if self.lost.is_some() {
+                self.pass_on();
+            }
         }
         Ok(())
+    }
+
+    /// Lets go of what those who read along have read, if they keep up. Who comes later shall not find what has no start.
+    fn pass_on(&mut self) {
+        let passed_on = PASSED_ON_BYTES.min(self.store.options.in_flight_bytes / 4);
+        let (guard, live) = (&self.guard, &self.store.live);
+        if guard.body().held_bytes() > passed_on {
+            live.with_key(guard.key(), |writes| writes.purge_exact(guard.id()));
+            guard.body().release_to(guard.body().len() - passed_on);
+            self.count_held();
+        }
     }
 
     /// Whether so many bytes more may be held.

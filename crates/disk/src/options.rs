@@ -114,8 +114,8 @@ impl DiskOptions {
     }
 
     /// The largest body that is stored, in bytes. It is a quarter of the capacity by default, and at most. A `Content-Length`
-    /// above it is refused before the body comes. Without one, a body that grows so large reaches its readers, out of memory,
-    /// and `finish` is an error.
+    /// above it is refused before the body comes. Without one, a body that grows so large passes through to those who read
+    /// along, and `finish` is an error.
     pub fn max_object_bytes(mut self, max_object_bytes: u64) -> Self {
         self.max_object_bytes = Some(max_object_bytes);
         self

@@ -103,3 +103,43 @@ async fn beyond_the_write_rate_readers_are_fed_and_nothing_is_stored_or_left_beh
     assert_eq!(get(&store, "fits").await.unwrap(), body(900, 1), "hits go on");
     assert!(body_files(dir.path()).is_empty());
 }
+
+/// Held as a whole until that was too much, it was cut then.
+#[tokio::test]
+async fn a_body_that_grows_too_large_passes_through_to_who_reads_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path()).max_object_bytes(3 << 20);
+    let store = options.in_flight_bytes(32 << 20).open().unwrap();
+    let mut miss = store
+        .get_miss_handler(&key("a"), &meta("x"), &none())
+        .await
+        .unwrap();
+    let (_, mut along) = find(&store, "a").await.unwrap();
+    let (_, mut behind) = find(&store, "a").await.unwrap();
+    let piece = body(1 << 20, 3);
+    for _ in 0..100 {
+        miss.write_body(piece.clone(), false).await.unwrap();
+        let mut read = Vec::new();
+        while read.len() < piece.len() {
+            read.extend(along.read_body().await.unwrap().unwrap());
+        }
+        assert!(read == piece);
+        assert!(store.stats().in_flight_bytes < 8 << 20);
+    }
+    assert!(find(&store, "a").await.is_none(), "what has no start any more");
+    let mut at = 0;
+    let ended = loop {
+        match behind.read_body().await {
+            Ok(Some(chunk)) => {
+                let expected: Vec<u8> = (at..at + chunk.len()).map(|i| piece[i % piece.len()]).collect();
+                assert!(chunk == expected);
+                at += chunk.len();
+            }
+            ended => break ended,
+        }
+    };
+    assert!(is_refusal(ended), "after {at} bytes");
+    assert!(is_refusal(miss.finish().await));
+    assert!(along.read_body().await.unwrap().is_none());
+    assert_eq!(store.stats().entries, 0);
+}

@@ -135,8 +135,8 @@ impl LiveBody {
         state.len - state.released
     }
 
-    /// Lets go of the chunks that lie wholly below `offset`, because they can be read elsewhere by now. Followers that
-    /// are behind get [`Next::Released`].
+    /// Lets go of the chunks that lie wholly below `offset`, because they can be read elsewhere by now, or nobody keeps them.
+    /// Followers that are behind get [`Next::Released`].
     pub fn release_to(&self, offset: u64) {
         let mut state = self.state.lock();
         while let Some((start, chunk)) = state.chunks.front() {

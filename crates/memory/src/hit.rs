@@ -96,11 +96,11 @@ impl HandleHit for StreamHit {
         match self.follower.next().await? {
             Next::Chunk(chunk) => Ok(Some(chunk)),
             Next::End => Ok(None),
-            // Nothing in this crate releases bytes of a live body; if that changes, this says so.
             Next::Released { start, until } => {
-                let context =
-                    format!("bytes {start} to {until} of a write in progress are no longer in memory");
-                Err(ErrorKind::StorageFailed.error(context))
+                let context = format!(
+                    "bytes {start} to {until} of a write in progress are gone: it is not stored, and its reader is too far behind"
+                );
+                Err(ErrorKind::Refused.error(context))
             }
         }
     }

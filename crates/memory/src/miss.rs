@@ -4,7 +4,7 @@ use crate::entry::Entry;
 use crate::storage::Shared;
 use async_trait::async_trait;
 use bytes::Bytes;
-use forebay_core::{CacheEntryId, ErrorKind, HandleMiss, MissFinishType, Result};
+use forebay_core::{CacheEntryId, Error, ErrorKind, HandleMiss, MissFinishType, Result};
 use forebay_live::LiveGuard;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,12 @@ pub(crate) struct Miss {
     body_bytes: u64,
     /// What this write has in the books: its body, its meta, and what its chunks cost beside their bytes.
     in_flight_bytes: u64,
+    /// Why the entry will not be admitted. The body goes on for who reads it as it comes.
+    lost: Option<Box<Error>>,
 }
+
+/// Of a body that is not to be admitted, so much stays for those who read it as it comes, or less where little may be held.
+const PASSED_ON_BYTES: u64 = 4 << 20;
 
 /// A chunk of a live body costs its place in the list and an allocation, however few bytes it has.
 const CHUNK_OVERHEAD_BYTES: u64 = 96;
@@ -35,23 +40,23 @@ impl Miss {
             encoded_meta,
             body_bytes: 0,
             in_flight_bytes,
+            lost: None,
         }
     }
 
     /// Takes `len_bytes` more into the books, or says why not.
     fn reserve(&mut self, len_bytes: u64) -> Result<()> {
         let (limits, counters) = (&self.shared.limits, &self.shared.counters);
-        let body_bytes = self.body_bytes + len_bytes;
-        if body_bytes > limits.max_object_bytes {
+        self.body_bytes += len_bytes;
+        if self.body_bytes > limits.max_object_bytes && self.lost.is_none() {
             let context = format!(
-                "a body of {body_bytes} bytes or more; the largest object is {}",
-                limits.max_object_bytes
+                "a body of {} bytes or more; the largest object is {}",
+                self.body_bytes, limits.max_object_bytes
             );
-            return Err(ErrorKind::Refused.error(context));
+            self.lost = Some(ErrorKind::Refused.error(context));
         }
         let taken_bytes = len_bytes + CHUNK_OVERHEAD_BYTES;
         let held = counters.in_flight_bytes.fetch_add(taken_bytes, Ordering::Relaxed);
-        self.body_bytes = body_bytes;
         self.in_flight_bytes += taken_bytes;
         if held + taken_bytes > limits.in_flight_bytes.saturating_mul(2) {
             let context = format!(
@@ -61,6 +66,22 @@ impl Miss {
             return Err(ErrorKind::Refused.error(context));
         }
         Ok(())
+    }
+
+    /// Lets go of what those who read along have read, if they keep up. Who comes later shall not find what has no start.
+    fn pass_on(&mut self) {
+        let (write, counters) = (&self.write, &self.shared.counters);
+        let passed_on = PASSED_ON_BYTES.min(self.shared.limits.in_flight_bytes / 2);
+        if write.body().held_bytes() > passed_on {
+            self.shared
+                .writes
+                .with_key(write.key(), |writes| writes.purge_exact(write.id()));
+            write.body().release_to(write.body().len() - passed_on);
+            let held = write.body().held_bytes();
+            let freed = self.in_flight_bytes.saturating_sub(held);
+            self.in_flight_bytes -= freed;
+            counters.in_flight_bytes.fetch_sub(freed, Ordering::Relaxed);
+        }
     }
 
     fn admit(&self) -> Result<usize> {
@@ -85,7 +106,7 @@ impl Miss {
         Ok(weight_bytes)
     }
 
-    fn refused(&self, error: Box<forebay_core::Error>) -> Box<forebay_core::Error> {
+    fn refused(&self, error: Box<Error>) -> Box<Error> {
         self.shared.counters.refused.add(1);
         self.write.body().abort();
         error
@@ -102,6 +123,9 @@ impl HandleMiss for Miss {
             self.reserve(data.len() as u64)
                 .map_err(|error| self.refused(error))?;
             self.write.body().push(data);
+            if self.lost.is_some() {
+                self.pass_on();
+            }
         }
         if eof {
             self.write.body().complete();
@@ -109,10 +133,13 @@ impl HandleMiss for Miss {
         Ok(())
     }
 
-    async fn finish(self: Box<Self>) -> Result<MissFinishType> {
+    async fn finish(mut self: Box<Self>) -> Result<MissFinishType> {
         self.write.body().complete();
         if !self.write.body().is_complete() {
             return Err(ErrorKind::Refused.error("the end of a write that was refused before"));
+        }
+        if let Some(lost) = self.lost.take() {
+            return Err(self.refused(lost));
         }
         self.admit()
             .map(MissFinishType::Created)

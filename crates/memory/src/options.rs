@@ -39,7 +39,7 @@ impl MemoryOptions {
 
     /// The largest entry that is admitted; by default a quarter of the capacity, and at most 64 MiB. Larger ones are
     /// refused, before the body comes where a `Content-Length` tells, and so is a new meta that would make an entry one of these.
-    /// A body of unknown length that grows so large is an error of its write, which ends it for its readers as well.
+    /// A body of unknown length that grows so large passes through to those who read along, and `finish` is an error.
     /// The smaller this is, the more shards the storage has, and the less its threads wait for each other.
     pub fn max_object_bytes(mut self, bytes: u64) -> Self {
         self.max_object_bytes = Some(bytes);

@@ -348,14 +348,14 @@ async fn lookups_and_open_handlers_are_counted() {
 }
 
 #[tokio::test]
-async fn an_object_is_refused_as_soon_as_it_is_known_to_be_too_large() {
+async fn an_object_that_is_too_large_is_refused() {
     let options = MemoryOptions::new(MIB as u64).max_object_bytes(100_000);
     let storage = options.build().unwrap();
     let trace = SpanHandle::none();
     let mut miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
     miss.write_body(vec![0; 60_000].into(), false).await.unwrap();
-    let refused = miss.write_body(vec![0; 60_000].into(), false).await;
-    assert_eq!(kind(refused), Some(ErrorKind::Refused));
+    miss.write_body(vec![0; 60_000].into(), true).await.unwrap(); // for who reads along
+    assert_eq!(kind(miss.finish().await), Some(ErrorKind::Refused));
     // A body that is as large as an object may be leaves no room for its meta.
     let mut miss = storage.get_miss_handler(&key(2), &meta(), &trace).await.unwrap();
     miss.write_body(vec![0; 100_000].into(), true).await.unwrap();
@@ -453,4 +453,31 @@ async fn an_empty_write_takes_nothing_and_is_not_refused() {
         assert_eq!(held(), 2 * MIB, "eof {eof}");
     }
     miss.finish().await.unwrap();
+}
+
+/// It was cut where it outgrew the largest object.
+#[tokio::test]
+async fn a_body_that_grows_too_large_passes_through_to_who_reads_along() {
+    let options = MemoryOptions::new(64 * MIB as u64).max_object_bytes(3 * MIB as u64);
+    let storage = options.build().unwrap();
+    let trace = SpanHandle::none();
+    let mut miss = storage.get_miss_handler(&key(1), &meta(), &trace).await.unwrap();
+    let (_, mut along) = storage.lookup(&key(1), &trace).await.unwrap().unwrap();
+    let (_, mut behind) = storage.lookup(&key(1), &trace).await.unwrap().unwrap();
+    let piece: Bytes = (0..MIB).map(|i| (i * 31) as u8).collect();
+    for _ in 0..100 {
+        miss.write_body(piece.clone(), false).await.unwrap();
+        let mut read = Vec::new();
+        while read.len() < piece.len() {
+            read.extend(along.read_body().await.unwrap().unwrap());
+        }
+        assert!(read == piece);
+        assert!(storage.stats().in_flight_bytes < 8 * MIB as u64);
+    }
+    let found = storage.lookup(&key(1), &trace).await.unwrap();
+    assert!(found.is_none(), "what has no start any more");
+    assert_eq!(kind(behind.read_body().await), Some(ErrorKind::Refused));
+    assert_eq!(kind(miss.finish().await), Some(ErrorKind::Refused));
+    assert!(along.read_body().await.unwrap().is_none());
+    assert_eq!((storage.stats().entries, storage.stats().in_flight_bytes), (0, 0));
 }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use pingora_cache::key::HashBinary;
 use pingora_cache::{
@@ -128,8 +129,8 @@ impl ProxyHttp for CachingProxy {
             return Ok(());
         }
         self.cache.enable(session);
-        // What is of unknown length may grow to what the storage takes, and is judged at its end; but a URL that passes by
-        // for its size comes back only with a body that would be stored.
+        // What is of unknown length is judged at its end; but a URL that passes by for its size comes back only with a body that
+        // would be stored.
         let key = purge::key(&self.target(session.req_header()));
         let limit = match self.cache.is_too_large(&key) {
             true => self.config.max_object_bytes,
@@ -241,6 +242,10 @@ impl ProxyHttp for CachingProxy {
             return Ok(());
         }
         upstream::receive(response, exchange)?;
+        if session.cache.enabled() && !response.headers.contains_key(CONTENT_LENGTH) {
+            // pingora would cut it where it outgrows the limit; the storage carries it to its end, and does not keep it.
+            session.cache.set_max_file_size_bytes(usize::MAX);
+        }
         if response.status == StatusCode::NOT_MODIFIED {
             exchange.refreshed = revalidation::merge(session.cache.maybe_cache_meta(), response)?;
         }

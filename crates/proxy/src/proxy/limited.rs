@@ -18,9 +18,8 @@ use super::too_large::TooLarge;
 /// Stores bodies up to a limit in another storage.
 ///
 /// The client of a fill reads what is being stored, so a write that is refused half way cuts its transfer. pingora's own
-/// limit does that to every body that grows beyond it. Here such a body flows on to all who read it, up to what the
-/// storage itself takes; only at its end it is dropped, and its URL remembered, so that it passes by the cache from then
-/// on.
+/// limit does that to every body that grows beyond it. Here such a body flows on to all who read it; only at its end it is
+/// dropped, and its URL remembered, so that it passes by the cache from then on.
 pub(super) struct Limited {
     inner: &'static (dyn Storage + Sync),
     max_body_bytes: usize,

@@ -6,8 +6,8 @@ use pingora_cache::{CacheKey, NoCacheReason};
 /// How many URLs each of the sixteen shards remembers.
 const SHARD_CAPACITY: usize = 1024;
 
-/// A body of unknown length that outgrows the limit is carried through the store for nothing, and cut if it outgrows what the
-/// store takes. That must not happen to the same URL again and again.
+/// A body of unknown length that outgrows the limit is carried through the store for nothing. That must not happen to the same
+/// URL again and again.
 ///
 /// Other reasons are not remembered, unlike in pingora's [`Predictor`]: it knows no variants, and one private variant
 /// would keep all of them out.

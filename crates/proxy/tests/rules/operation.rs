@@ -111,6 +111,26 @@ fn a_body_that_grows_over_the_limit_in_chunks_is_passed_on_whole() {
     assert_passed_on(&proxy, path, &body::bytes(path, 0, 256 * 1024));
 }
 
+/// Where it outgrew what the store takes, its first client got no more.
+#[test]
+fn a_body_that_grows_over_what_the_store_takes_is_passed_on_whole() {
+    for store in [Store::Memory, Store::Disk] {
+        let stage = stage();
+        let settings = stage.proxy.settings().clone();
+        let small = Settings {
+            store,
+            capacity_mib: 16,
+            ..settings
+        };
+        let proxy = Proxy::start(small).unwrap();
+        let body: String = (0..3_000_000).map(|n| format!("{n:07} ")).collect();
+        let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let answer = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        (0..2).for_each(|_| stage.origin.say("/x", &answer));
+        assert_passed_on(&proxy, "/x", body.as_bytes());
+    }
+}
+
 /// The limit was passed before the head had been sent, and the client got a 500.
 #[test]
 fn a_body_that_is_over_the_limit_with_its_first_chunk_is_passed_on_whole() {
