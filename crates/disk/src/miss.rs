@@ -28,7 +28,7 @@ const OWN_WRITE_BYTES: u64 = 128 << 10;
 const RESERVE_BYTES: u64 = 16 << 20;
 /// What stays in memory behind the file, for followers that are close to the writer.
 const TAIL_BYTES: u64 = 512 << 10;
-/// Of a body that is not to be stored, so much stays in memory for those who read it as it comes, or less where little may be held.
+/// Of a body that is not to be stored, so much stays in memory for those who read along, or less where little may be held.
 const PASSED_ON_BYTES: u64 = 4 << 20;
 /// The largest piece that is taken in at once, so that a huge buffer is not held as a whole.
 const PIECE_BYTES: usize = 1 << 20;
@@ -136,13 +136,18 @@ impl DiskMiss {
         Ok(())
     }
 
-    /// Lets go of what those who read along have read, if they keep up. Who comes later shall not find what has no start.
+    /// Lets go of the start of a body that is not to be stored, as far as writes in progress hold more than half of what they may:
+    /// those who read along have read it, if they keep up. Who comes later shall not find what has no start.
     fn pass_on(&mut self) {
-        let passed_on = PASSED_ON_BYTES.min(self.store.options.in_flight_bytes / 4);
-        let (guard, live) = (&self.guard, &self.store.live);
-        if guard.body().held_bytes() > passed_on {
+        let budget = self.store.options.in_flight_bytes;
+        let in_flight = self.store.counters.in_flight_bytes.load(Ordering::Relaxed);
+        let (guard, held) = (&self.guard, self.guard.body().held_bytes());
+        let kept = held.saturating_sub(in_flight.saturating_sub(budget / 2));
+        let kept = kept.max(PASSED_ON_BYTES.min(budget / 4));
+        if kept < held {
+            let live = &self.store.live;
             live.with_key(guard.key(), |writes| writes.purge_exact(guard.id()));
-            guard.body().release_to(guard.body().len() - passed_on);
+            guard.body().release_to(guard.body().len() - kept);
             self.count_held();
         }
     }

@@ -122,7 +122,8 @@ impl DiskOptions {
     }
 
     /// What writes in progress may hold in memory; 128 MiB by default. From half of it on, bodies go to the disk in
-    /// smaller pieces; from all of it on, new writes are refused, and one that will not be stored any more (the disk
+    /// smaller pieces, and one that will not be stored any more keeps its last 4 MiB alone: whoever is further behind gets an
+    /// error; from all of it on, new writes are refused, and one that will not be stored any more (the disk
     /// failed, or the body grew too large) is no longer carried on for its readers. One that is under way may go on
     /// until twice as much is held; then it fails.
     pub fn in_flight_bytes(mut self, in_flight_bytes: u64) -> Self {

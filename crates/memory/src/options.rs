@@ -47,7 +47,8 @@ impl MemoryOptions {
     }
 
     /// What writes in progress may hold, beside the capacity; by default as much as a quarter of it, and no less than
-    /// the largest object. New writes are refused from there on. One that is under way may go on until twice as much is
+    /// the largest object. From half of it on, a body that has grown too large keeps its last 4 MiB alone: whoever is further behind
+    /// gets an error. New writes are refused from all of it on. One that is under way may go on until twice as much is
     /// held; then it fails.
     pub fn in_flight_bytes(mut self, bytes: u64) -> Self {
         self.in_flight_bytes = Some(bytes);
