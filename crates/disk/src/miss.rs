@@ -106,16 +106,10 @@ impl DiskMiss {
 
     /// Takes the bytes in, and moves what is there to the file where it has grown too much.
     async fn take(&mut self, mut data: Bytes) -> Result<()> {
-        let len = self.guard.body().len() + data.len() as u64;
+        let (before, more) = (self.guard.body().len(), data.len() as u64);
         if self.lost.is_none() {
-            self.lost = self.store.check_len(len).err();
-        }
-        if self.lost.is_none() {
-            let before = len - data.len() as u64;
-            let admitted = self
-                .store
-                .check_growth(self.guard.key(), before, data.len() as u64);
-            self.lost = admitted.err();
+            let grown = self.store.check_growth(self.guard.key(), before, more);
+            self.lost = grown.err();
         }
         while !data.is_empty() {
             let piece = data.split_to(data.len().min(PIECE_BYTES));

@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// Whether a body of this length may be stored for now.
-    pub(crate) fn check_len(&self, len: u64) -> Result<()> {
+    fn check_len(&self, len: u64) -> Result<()> {
         let max = self.body_bytes_max();
         if len <= max {
             return Ok(());
@@ -157,8 +157,9 @@ impl Store {
         Err(self.refused(format!("a body of more than {max} bytes is not stored")))
     }
 
-    /// Whether a write may go on by the policy that had `before` bytes and gets `more`.
+    /// Whether a write may go on that had `before` bytes and gets `more`, by its length and by the policy.
     pub(crate) fn check_growth(&self, key: &HashBinary, before: u64, more: u64) -> Result<()> {
+        self.check_len(before + more)?;
         let admitted = self.admission.go_on(key, before, more, Instant::now());
         admitted.map_err(|refusal| self.not_admitted(refusal))
     }
