@@ -28,8 +28,6 @@ const OWN_WRITE_BYTES: u64 = 128 << 10;
 const RESERVE_BYTES: u64 = 16 << 20;
 /// What stays in memory behind the file, for followers that are close to the writer.
 const TAIL_BYTES: u64 = 512 << 10;
-/// Of a body that is not to be stored, so much stays in memory for those who read along, or less where little may be held.
-const PASSED_ON_BYTES: u64 = 4 << 20;
 /// The largest piece that is taken in at once, so that a huge buffer is not held as a whole.
 const PIECE_BYTES: usize = 1 << 20;
 /// What a write costs beside its body and its label.
@@ -123,27 +121,13 @@ impl DiskMiss {
             {
                 self.lost = Some(error);
             }
-            if self.lost.is_some() {
-                self.pass_on();
+            let in_flight = self.store.counters.in_flight_bytes.load(Ordering::Relaxed);
+            let budget = self.store.options.in_flight_bytes;
+            if self.lost.is_some() && self.guard.pass_on(in_flight, budget) {
+                self.count_held();
             }
         }
         Ok(())
-    }
-
-    /// Lets go of the start of a body that is not to be stored, as far as writes in progress hold more than half of what they may:
-    /// those who read along have read it, if they keep up. Who comes later shall not find what has no start.
-    fn pass_on(&mut self) {
-        let budget = self.store.options.in_flight_bytes;
-        let in_flight = self.store.counters.in_flight_bytes.load(Ordering::Relaxed);
-        let (guard, held) = (&self.guard, self.guard.body().held_bytes());
-        let kept = held.saturating_sub(in_flight.saturating_sub(budget / 2));
-        let kept = kept.max(PASSED_ON_BYTES.min(budget / 4));
-        if kept < held {
-            let live = &self.store.live;
-            live.with_key(guard.key(), |writes| writes.purge_exact(guard.id()));
-            guard.body().release_to(guard.body().len() - kept);
-            self.count_held();
-        }
     }
 
     /// Whether so many bytes more may be held.

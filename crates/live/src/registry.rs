@@ -68,6 +68,9 @@ pub struct LiveWrites<T> {
 type Shard<T> = HashMap<HashBinary, KeyWrites<T>>;
 const SHARDS: usize = 64;
 
+/// What stays of a body that passes through, for those who read along.
+const PASSED_ON_BYTES: u64 = 4 << 20;
+
 impl<T> Default for LiveWrites<T> {
     fn default() -> Self {
         Self::new()
@@ -209,6 +212,25 @@ pub struct LiveGuard<T> {
 }
 
 impl<T> LiveGuard<T> {
+    /// For a body that will not be stored, and goes on for those who read along: lets go of its start, as far as writes in progress
+    /// hold more than half of `budget_bytes`, but not of its last 4 MiB, or quarter of the budget. Whoever is further behind gets
+    /// [`Next::Released`](crate::Next::Released), and lookups by key no longer find what has no start. `false` if all of it is
+    /// still held.
+    pub fn pass_on(&self, in_flight_bytes: u64, budget_bytes: u64) -> bool {
+        let body = self.body();
+        let held_bytes = body.held_bytes();
+        let kept_bytes = held_bytes
+            .saturating_sub(in_flight_bytes.saturating_sub(budget_bytes / 2))
+            .max(PASSED_ON_BYTES.min(budget_bytes / 4));
+        if kept_bytes >= held_bytes {
+            return false;
+        }
+        self.registry
+            .with_key(self.key(), |writes| writes.purge_exact(self.id()));
+        body.release_to(body.len() - kept_bytes);
+        true
+    }
+
     /// The write, to be followed or to be kept beyond the guard.
     pub fn write(&self) -> &Arc<LiveWrite<T>> {
         &self.write

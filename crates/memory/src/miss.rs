@@ -21,9 +21,6 @@ pub(crate) struct Miss {
     lost: Option<Box<Error>>,
 }
 
-/// Of a body that is not to be admitted, so much stays for those who read along, or less where little may be held.
-const PASSED_ON_BYTES: u64 = 4 << 20;
-
 /// A chunk of a live body costs its place in the list and an allocation, however few bytes it has.
 const CHUNK_OVERHEAD_BYTES: u64 = 96;
 
@@ -68,22 +65,16 @@ impl Miss {
         Ok(())
     }
 
-    /// Lets go of the start of a body that is not to be admitted, as far as writes in progress hold more than half of what they
-    /// may: those who read along have read it, if they keep up. Who comes later shall not find what has no start.
+    /// Lets go of the start of a body that is not to be admitted, where that is due.
     fn pass_on(&mut self) {
-        let (write, counters) = (&self.write, &self.shared.counters);
+        let in_flight = &self.shared.counters.in_flight_bytes;
         let budget = self.shared.limits.in_flight_bytes;
-        let in_flight = counters.in_flight_bytes.load(Ordering::Relaxed);
-        let held = write.body().held_bytes();
-        let kept = held.saturating_sub(in_flight.saturating_sub(budget / 2));
-        let kept = kept.max(PASSED_ON_BYTES.min(budget / 2));
-        if kept < held {
-            let writes = &self.shared.writes;
-            writes.with_key(write.key(), |writes| writes.purge_exact(write.id()));
-            write.body().release_to(write.body().len() - kept);
-            let freed = self.in_flight_bytes.saturating_sub(write.body().held_bytes());
+        if self.write.pass_on(in_flight.load(Ordering::Relaxed), budget) {
+            let freed = self
+                .in_flight_bytes
+                .saturating_sub(self.write.body().held_bytes());
             self.in_flight_bytes -= freed;
-            counters.in_flight_bytes.fetch_sub(freed, Ordering::Relaxed);
+            in_flight.fetch_sub(freed, Ordering::Relaxed);
         }
     }
 
